@@ -1,0 +1,1 @@
+//! Which episodes there are: CSV files and RSS feeds into episodes.

@@ -1,0 +1,1 @@
+//! Deterministic, realistic Fastly traffic for demos, tests and measurements.

@@ -1,0 +1,1 @@
+//! The durable log of received batches: what was acknowledged is here.

@@ -1,0 +1,8 @@
+//! Signed, mergeable sums of what attribution decided. Pure.
+//!
+//! A delta can be merged with any other in any order; a store adds it to its tables. Numbers may be
+//! negative: a session that moves to an earlier hour takes one away here and adds one there.
+
+mod delta;
+
+pub use delta::{Delta, EpisodeDay, FateCount};

@@ -1,0 +1,1 @@
+//! Wiring: what runs, in which order it starts and stops.

@@ -1,0 +1,1 @@
+//! The tables in Postgres or SQLite: migrations, commits of deltas with the journal position.

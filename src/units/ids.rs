@@ -1,0 +1,78 @@
+//! Identifiers. All are small, `Copy` and meaningless outside the process that gave them out, except
+//! [`JournalPosition`] and [`Country`].
+
+use std::fmt;
+
+/// An episode's index in the catalogue registry of this process. Never reused, never persisted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EpisodeId(pub u32);
+
+/// An interned user agent's index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AgentId(pub u32);
+
+/// Where lines come from: the index of a configured or implied source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(pub u16);
+
+/// Who listened: a keyed 128-bit hash of network and user agent. The address itself is never kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListenerKey(pub u128);
+
+/// How far the journal has been taken into account: the number of records from its beginning.
+/// Position 0 is "nothing yet"; record `n` (counted from 0) is covered from position `n + 1` on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JournalPosition(pub u64);
+
+impl JournalPosition {
+    pub const START: Self = Self(0);
+
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for JournalPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A two-letter country code in upper case, or unknown. Unknown sorts first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Country([u8; 2]);
+
+impl Country {
+    pub const UNKNOWN: Self = Self([0, 0]);
+
+    /// Two ASCII letters of either case; anything else is unknown (Fastly prints `?` for no match).
+    pub fn parse(text: &[u8]) -> Self {
+        match text {
+            [a, b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() => {
+                Self([a.to_ascii_uppercase(), b.to_ascii_uppercase()])
+            }
+            _ => Self::UNKNOWN,
+        }
+    }
+
+    /// The code, or an empty string when unknown.
+    pub fn as_str(&self) -> &str {
+        match self.0 {
+            [0, 0] => "",
+            _ => std::str::from_utf8(&self.0).expect("two ASCII letters"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn countries_are_two_letters_or_unknown() {
+        for (text, expected) in [("de", "DE"), ("US", "US"), ("?", ""), ("", ""), ("U1", ""), ("USA", "")] {
+            assert_eq!(Country::parse(text.as_bytes()).as_str(), expected, "{text}");
+        }
+        assert!(Country::UNKNOWN < Country::parse(b"AA"));
+    }
+}

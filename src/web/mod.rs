@@ -1,0 +1,1 @@
+//! The admin side: metrics page, health, JSON API.
