@@ -4,9 +4,11 @@
 //! where a type says so. Nothing here knows what a log line or an episode is.
 
 mod bytes;
+mod encoding;
 mod ids;
 mod time;
 
 pub use bytes::{ByteCount, ByteRange};
+pub use encoding::Encoding;
 pub use ids::{AgentId, Country, EpisodeId, JournalPosition, ListenerKey, SourceId};
 pub use time::{Timestamp, UtcDay, UtcHour};
