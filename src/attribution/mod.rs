@@ -3,9 +3,41 @@
 //! Pure: bytes, time and configuration in, an outcome out. No tokio, no sockets, no clock, no randomness,
 //! no metrics. The base is the IAB Tech Lab *Podcast Measurement Guidelines* v2.3; `docs/methodology.md`
 //! states each rule with its clause.
+//!
+//! [`Engine`] takes parsed lines one at a time. The other files hold one question each: `registry` (which
+//! episode?), `checks` and `policy` (does it count?), `listener` (who?), `delivery` and `coverage` (which bytes?),
+//! `session` (with what else?), `verdict` (is it a download?), `watermark` (is the day still open?).
 
+pub mod agent;
+mod checks;
+mod coverage;
+mod delivery;
+mod distinct;
+mod engine;
 mod episode;
 mod fate;
+mod listener;
+mod networks;
+mod path;
+mod policy;
+mod redelivery;
+mod registry;
+mod session;
+#[cfg(test)]
+pub mod testing;
+mod user_agents;
+mod verdict;
+mod watermark;
 
+pub use delivery::Delivery;
+pub use distinct::Granularity;
+pub use engine::{Counted, Engine, OlderWay, Outcome, Receipt};
 pub use episode::Episode;
 pub use fate::{Fate, Reason};
+pub use listener::Secret;
+pub use networks::{BadNetwork, NetworkList};
+pub use policy::{Closing, Filters, Lists, Policy, Redelivery};
+pub use redelivery::Memory;
+pub use registry::{Mode, Registry};
+pub use session::{Change, Contribution, Joined, SessionState, Window};
+pub use verdict::Thresholds;

@@ -23,12 +23,12 @@ pub struct EpisodeDay {
 
 impl EpisodeDay {
     pub fn add(&mut self, other: &Self) {
-        self.downloads += other.downloads;
-        self.listeners += other.listeners;
-        self.requests += other.requests;
-        self.delivered_bytes += other.delivered_bytes;
-        self.body_bytes += other.body_bytes;
-        self.addresses += other.addresses;
+        self.downloads = self.downloads.saturating_add(other.downloads);
+        self.listeners = self.listeners.saturating_add(other.listeners);
+        self.requests = self.requests.saturating_add(other.requests);
+        self.delivered_bytes = self.delivered_bytes.saturating_add(other.delivered_bytes);
+        self.body_bytes = self.body_bytes.saturating_add(other.body_bytes);
+        self.addresses = self.addresses.saturating_add(other.addresses);
     }
 
     pub fn is_zero(&self) -> bool {
@@ -45,8 +45,8 @@ pub struct FateCount {
 
 impl FateCount {
     pub fn add(&mut self, other: &Self) {
-        self.requests += other.requests;
-        self.body_bytes += other.body_bytes;
+        self.requests = self.requests.saturating_add(other.requests);
+        self.body_bytes = self.body_bytes.saturating_add(other.body_bytes);
     }
 }
 

@@ -4,5 +4,7 @@
 //! negative: a session that moves to an earlier hour takes one away here and adds one there.
 
 mod delta;
+mod record;
 
 pub use delta::{Delta, EpisodeDay, FateCount};
+pub use record::{EpisodeSums, Period, add_line};

@@ -17,7 +17,7 @@ pub struct SourceId(pub u16);
 
 /// Who listened: a keyed 128-bit hash of network and user agent. The address itself is never kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ListenerKey(pub u128);
+pub struct ListenerKey(pub [u64; 2]);
 
 /// How far the journal has been taken into account: the number of records from its beginning.
 /// Position 0 is "nothing yet"; record `n` (counted from 0) is covered from position `n + 1` on.

@@ -1,0 +1,18 @@
+//! placeholder until merge
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Agent(bool);
+impl Agent {
+    pub fn is_automated(&self) -> bool {
+        self.0
+    }
+}
+#[derive(Clone, Debug)]
+pub struct AgentTable;
+impl AgentTable {
+    pub fn builtin() -> Self {
+        Self
+    }
+    pub fn classify(&self, ua: &[u8]) -> Agent {
+        Agent(ua.starts_with(b"Googlebot"))
+    }
+}

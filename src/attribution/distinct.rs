@@ -1,0 +1,52 @@
+//! Exact distinct counts per day or hour: has this hash been seen in this bucket before?
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashSet;
+
+use crate::units::{EpisodeId, ListenerKey, UtcDay, UtcHour};
+
+/// The bucket in which something is distinct.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Granularity {
+    #[default]
+    Day,
+    Hour,
+}
+
+impl Granularity {
+    /// The first hour of the bucket that an hour lies in.
+    fn bucket(self, hour: UtcHour) -> UtcHour {
+        match self {
+            Self::Day => hour.day().start().hour(),
+            Self::Hour => hour,
+        }
+    }
+}
+
+/// Keyed 64-bit hashes seen, by bucket.
+#[derive(Clone, Debug, Default)]
+pub struct Distinct {
+    granularity: Granularity,
+    buckets: BTreeMap<UtcHour, HashSet<u64>>,
+}
+
+impl Distinct {
+    pub fn new(granularity: Granularity) -> Self {
+        Self { granularity, buckets: BTreeMap::new() }
+    }
+
+    /// True the first time in the bucket.
+    pub fn insert(&mut self, hour: UtcHour, hash: u64) -> bool {
+        self.buckets.entry(self.granularity.bucket(hour)).or_default().insert(hash)
+    }
+
+    pub fn close(&mut self, open_from: UtcDay) {
+        self.buckets = self.buckets.split_off(&open_from.start().hour());
+    }
+}
+
+/// One listener and one episode. The key is a keyed hash already, so mixing is enough.
+pub fn listener_hash(listener: ListenerKey, episode: EpisodeId) -> u64 {
+    listener.0[0] ^ listener.0[1].rotate_left(32) ^ u64::from(episode.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}

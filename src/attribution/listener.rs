@@ -1,0 +1,168 @@
+//! Who a request is from: network and user agent, as a keyed 128-bit hash, and nothing else.
+//!
+//! A network is all of an IPv4 address, or the first 64 bits of an IPv6 address; `::ffff:a.b.c.d` is first turned
+//! back into its IPv4 address, else all such clients would share one network. This is the only file that sees
+//! addresses: what leaves it are SipHash-1-3 values under a secret that stays in the data folder.
+//!
+//! With rotation, the key changes at midnight UTC every so many days, by the day the request began: a day's sessions
+//! are never split, but listeners of before and after a change cannot be told to be the same.
+
+use std::hash::Hasher;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU16;
+
+use siphasher::sip::SipHasher13;
+use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher128};
+
+use crate::units::{EpisodeId, ListenerKey, UtcDay};
+
+/// A secret of 128 bits.
+pub type Secret = [u8; 16];
+
+/// A user agent's bytes, hashed once and remembered with its classification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AgentDigest([u64; 2]);
+
+/// An address as it is compared with lists and counted: never an IPv6-mapped IPv4 one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress(IpAddr);
+
+impl ClientAddress {
+    pub fn new(address: IpAddr) -> Self {
+        Self(address.to_canonical())
+    }
+
+    pub fn ip(self) -> IpAddr {
+        self.0
+    }
+
+    /// The network's bytes; IPv4 and IPv6 ones differ in length, so they never collide.
+    fn network(self) -> ([u8; 8], usize) {
+        let mut bytes = [0; 8];
+        match self.0 {
+            IpAddr::V4(address) => {
+                bytes[..4].copy_from_slice(&address.octets());
+                (bytes, 4)
+            }
+            IpAddr::V6(address) => {
+                bytes.copy_from_slice(&address.octets()[..8]);
+                (bytes, 8)
+            }
+        }
+    }
+}
+
+/// The keyed hashes. Everything they give is a pure function of the secret and the arguments.
+#[derive(Clone, Debug)]
+pub struct ListenerKeys {
+    secret: Secret,
+    rotation_days: Option<NonZeroU16>,
+    /// The key of the period looked at last; deriving one is as dear as hashing a listener.
+    current: (i32, Secret),
+}
+
+impl ListenerKeys {
+    pub fn new(secret: Secret, rotation_days: Option<NonZeroU16>) -> Self {
+        Self { secret, rotation_days, current: (0, derive(&secret, 0)) }
+    }
+
+    /// Hashes a user agent exactly as logged; the same whatever the period.
+    pub fn agent(&self, user_agent: &[u8]) -> AgentDigest {
+        let mut hasher = SipHasher128::new_with_key(&self.secret);
+        hasher.write(user_agent);
+        let hash = hasher.finish128();
+        AgentDigest([hash.h1, hash.h2])
+    }
+
+    pub fn listener(&mut self, address: ClientAddress, agent: AgentDigest, day: UtcDay) -> ListenerKey {
+        let period = self.rotation_days.map_or(0, |days| day.0.div_euclid(days.get().into()));
+        if self.current.0 != period {
+            self.current = (period, derive(&self.secret, period));
+        }
+        let (network, length) = address.network();
+        let mut message = [0; 25];
+        message[..8].copy_from_slice(&network);
+        message[8] = length as u8;
+        message[9..17].copy_from_slice(&agent.0[0].to_le_bytes());
+        message[17..].copy_from_slice(&agent.0[1].to_le_bytes());
+        let mut hasher = SipHasher128::new_with_key(&self.current.1);
+        hasher.write(&message);
+        let hash = hasher.finish128();
+        ListenerKey([hash.h1, hash.h2])
+    }
+
+    /// One full address asking for one episode: what the older way of counting calls distinct.
+    pub fn address(&self, address: ClientAddress, episode: EpisodeId) -> u64 {
+        let bytes = match address.0 {
+            IpAddr::V4(v4) => Ipv4Addr::to_ipv6_mapped(&v4).octets(),
+            IpAddr::V6(v6) => Ipv6Addr::octets(&v6),
+        };
+        let mut message = [0; 20];
+        message[..16].copy_from_slice(&bytes);
+        message[16..].copy_from_slice(&episode.0.to_le_bytes());
+        let mut hasher = SipHasher13::new_with_key(&self.secret);
+        hasher.write(&message);
+        hasher.finish()
+    }
+}
+
+/// The key of a rotation period.
+fn derive(secret: &Secret, period: i32) -> Secret {
+    let mut hasher = SipHasher128::new_with_key(secret);
+    hasher.write(b"castmeter listener key");
+    hasher.write(&period.to_le_bytes());
+    hasher.finish128().as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(keys: &mut ListenerKeys, address: &str, agent: &str, day: i32) -> ListenerKey {
+        let digest = keys.agent(agent.as_bytes());
+        keys.listener(ClientAddress::new(address.parse().unwrap()), digest, UtcDay(day))
+    }
+
+    #[test]
+    fn listeners_are_network_and_agent() {
+        let mut keys = ListenerKeys::new([7; 16], None);
+        let mut same =
+            |a: (&str, &str), b: (&str, &str)| key(&mut keys, a.0, a.1, 1) == key(&mut keys, b.0, b.1, 2);
+        assert!(same(("192.0.2.1", "x"), ("192.0.2.1", "x")));
+        assert!(!same(("192.0.2.1", "x"), ("192.0.2.1", "y")));
+        assert!(!same(("192.0.2.1", "x"), ("192.0.2.2", "x")));
+        assert!(same(("::ffff:192.0.2.1", "x"), ("192.0.2.1", "x")));
+        assert!(!same(("::ffff:192.0.2.1", "x"), ("::ffff:192.0.2.2", "x")));
+        assert!(same(("2001:db8:1:2::1", "x"), ("2001:db8:1:2:ffff::9", "x")));
+        assert!(!same(("2001:db8:1:2::1", "x"), ("2001:db8:1:3::1", "x")));
+        assert!(!same(("192.0.2.1", ""), ("c000:201::", "")));
+    }
+
+    #[test]
+    fn another_secret_gives_other_keys() {
+        let mut one = ListenerKeys::new([1; 16], None);
+        let mut two = ListenerKeys::new([2; 16], None);
+        assert_ne!(key(&mut one, "192.0.2.1", "x", 0), key(&mut two, "192.0.2.1", "x", 0));
+    }
+
+    #[test]
+    fn rotation_changes_keys_between_periods_only() {
+        let mut keys = ListenerKeys::new([7; 16], NonZeroU16::new(2));
+        let at = |keys: &mut ListenerKeys, day| key(keys, "192.0.2.1", "x", day);
+        let first = at(&mut keys, 10);
+        assert_eq!(first, at(&mut keys, 11));
+        assert_ne!(first, at(&mut keys, 12));
+        assert_eq!(first, at(&mut keys, 10));
+    }
+
+    #[test]
+    fn addresses_are_counted_whole_and_unmapped() {
+        let keys = ListenerKeys::new([7; 16], None);
+        let hash = |address: &str, episode| {
+            keys.address(ClientAddress::new(address.parse().unwrap()), EpisodeId(episode))
+        };
+        assert_eq!(hash("::ffff:192.0.2.1", 1), hash("192.0.2.1", 1));
+        assert_ne!(hash("2001:db8::1", 1), hash("2001:db8::2", 1));
+        assert_ne!(hash("192.0.2.1", 1), hash("192.0.2.1", 2));
+    }
+}

@@ -1,0 +1,250 @@
+//! Which episode a request is for: host and path against the catalogue, or against the path's own shape.
+//!
+//! With a catalogue its episodes are the only ones. Without one every path that ends as audio does is an
+//! episode (see [`derived_slugs`]), registered the first time it is seen, up to a bound.
+//!
+//! A host is compared only where the catalogue's entry has one and the line has one too. Episodes are never taken out:
+//! one that vanishes from the catalogue is still being fetched. Ids are given out in order and never reused.
+
+use hashbrown::{HashMap, HashSet};
+
+use super::episode::Episode;
+use super::path::{derived_slugs, percent_decoded, raw_path};
+use super::verdict::FileFacts;
+use crate::units::{EpisodeId, Timestamp};
+
+/// Where episodes come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// A catalogue names them.
+    Catalog,
+    /// Their paths do. At most so many are registered; further ones are no episodes.
+    Derived { max_episodes: usize },
+}
+
+/// What a URL stands for. A feed's path may be an episode's as well; then both are said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resolved {
+    pub feed: bool,
+    pub episode: Option<EpisodeId>,
+}
+
+/// The episodes known, by id and by path.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    mode: Mode,
+    feeds: HashSet<Box<[u8]>>,
+    episodes: Vec<Episode>,
+    /// What counting reads of each episode, apart from its texts so that it stays in the cache.
+    facts: Vec<Facts>,
+    by_path: HashMap<Box<[u8]>, Vec<EpisodeId>>,
+    by_slug: HashMap<(String, String), EpisodeId>,
+}
+
+/// What the counting of a line needs of its episode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    pub file: FileFacts,
+    pub published_at: Option<Timestamp>,
+}
+
+impl Facts {
+    fn of(episode: &Episode) -> Self {
+        let known = |value: Option<u64>| value.filter(|value| *value > 0);
+        let file = FileFacts {
+            size: known(episode.size),
+            duration_ms: known(episode.duration_ms),
+            audio_start: episode.audio_start,
+        };
+        Self { file, published_at: episode.published_at }
+    }
+}
+
+impl Registry {
+    /// `feeds` are paths as they are requested, still escaped or not.
+    pub fn new<'a>(mode: Mode, feeds: impl IntoIterator<Item = &'a str>) -> Self {
+        let decoded = |feed: &'a str| percent_decoded(raw_path(feed.as_bytes())).into();
+        Self {
+            mode,
+            feeds: feeds.into_iter().map(decoded).collect(),
+            episodes: Vec::new(),
+            facts: Vec::new(),
+            by_path: HashMap::new(),
+            by_slug: HashMap::new(),
+        }
+    }
+
+    /// Adds episodes and replaces those of the same show and slug. Gives the ids whose facts changed, with the old facts.
+    pub fn update(&mut self, episodes: impl IntoIterator<Item = Episode>) -> Vec<(EpisodeId, Facts)> {
+        let mut changed = Vec::new();
+        for episode in episodes {
+            let Some(&id) = self.by_slug.get(&(episode.show.clone(), episode.slug.clone())) else {
+                self.insert(episode);
+                continue;
+            };
+            let old = self.facts(id);
+            if old != Facts::of(&episode) {
+                changed.push((id, old));
+            }
+            self.replace(id, episode);
+        }
+        changed
+    }
+
+    fn insert(&mut self, episode: Episode) -> EpisodeId {
+        let id = EpisodeId(u32::try_from(self.episodes.len()).expect("fewer than 2^32 episodes"));
+        self.by_slug.insert((episode.show.clone(), episode.slug.clone()), id);
+        self.index(id, &episode);
+        self.facts.push(Facts::of(&episode));
+        self.episodes.push(episode);
+        id
+    }
+
+    /// An old path stays: its file may still be cached and fetched.
+    fn replace(&mut self, id: EpisodeId, episode: Episode) {
+        self.index(id, &episode);
+        self.facts[id.0 as usize] = Facts::of(&episode);
+        self.episodes[id.0 as usize] = episode;
+    }
+
+    /// The newest episode of a path comes first.
+    fn index(&mut self, id: EpisodeId, episode: &Episode) {
+        let ids = self.by_path.entry(episode.path.as_bytes().into()).or_default();
+        ids.retain(|other| *other != id);
+        ids.insert(0, id);
+    }
+
+    pub fn resolve(&mut self, url: &[u8], host: Option<&[u8]>) -> Resolved {
+        let path = percent_decoded(raw_path(url));
+        let feed = !self.feeds.is_empty() && self.feeds.contains(path.as_ref());
+        let episode = match self.by_path.get(path.as_ref()) {
+            Some(ids) => ids.iter().copied().find(|id| self.is_served_by(*id, host)),
+            None => self.derive(path.as_ref()),
+        };
+        Resolved { feed, episode }
+    }
+
+    fn is_served_by(&self, id: EpisodeId, host: Option<&[u8]>) -> bool {
+        match (&self.episode(id).host, host) {
+            (Some(expected), Some(host)) => without_port(host).eq_ignore_ascii_case(expected.as_bytes()),
+            _ => true,
+        }
+    }
+
+    fn derive(&mut self, path: &[u8]) -> Option<EpisodeId> {
+        let Mode::Derived { max_episodes } = self.mode else { return None };
+        let (show, slug) = derived_slugs(path)?;
+        if let Some(&id) = self.by_slug.get(&(show.clone(), slug.clone())) {
+            self.by_path.insert(path.into(), vec![id]);
+            return Some(id);
+        }
+        if self.episodes.len() >= max_episodes {
+            return None;
+        }
+        Some(self.insert(Episode {
+            show_title: String::new(),
+            title: String::new(),
+            path: String::from_utf8_lossy(path).replace('\0', "\u{fffd}"),
+            host: None,
+            size: None,
+            duration_ms: None,
+            audio_start: 0,
+            published_at: None,
+            show,
+            slug,
+        }))
+    }
+
+    pub fn episode(&self, id: EpisodeId) -> &Episode {
+        &self.episodes[id.0 as usize]
+    }
+
+    pub fn facts(&self, id: EpisodeId) -> Facts {
+        self.facts[id.0 as usize]
+    }
+
+    /// All episodes, indexed by [`EpisodeId`].
+    pub fn episodes(&self) -> &[Episode] {
+        &self.episodes
+    }
+}
+
+/// `cdn.example.com:443` is `cdn.example.com`; an IPv6 literal keeps its brackets.
+fn without_port(host: &[u8]) -> &[u8] {
+    match memchr::memrchr(b':', host) {
+        Some(at) if host[at + 1..].iter().all(u8::is_ascii_digit) => &host[..at],
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attribution::testing::episode;
+
+    fn slug(registry: &mut Registry, url: &str, host: Option<&str>) -> Option<String> {
+        let id = registry.resolve(url.as_bytes(), host.map(str::as_bytes)).episode?;
+        Some(registry.episode(id).slug.clone())
+    }
+
+    #[test]
+    fn a_catalogue_names_its_episodes() {
+        let mut registry = Registry::new(Mode::Catalog, []);
+        registry.update([episode("show", "one", "/show/one two.mp3")]);
+        for (url, expected) in [
+            ("/show/one%20two.mp3", Some("one")),
+            ("/show/one%20two.mp3?utm=1", Some("one")),
+            ("https://cdn.example.com/show/one%20two.mp3", Some("one")),
+            ("/show/one%2520two.mp3", None),
+            ("/show/other.mp3", None),
+        ] {
+            assert_eq!(slug(&mut registry, url, None).as_deref(), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_compared_where_both_are_known() {
+        let mut registry = Registry::new(Mode::Catalog, []);
+        let served_by =
+            |slug, host: &str| Episode { host: Some(host.into()), ..episode("show", slug, "/e.mp3") };
+        registry.update([served_by("a", "a.example.com"), served_by("b", "b.example.com")]);
+        let mut check = |host, expected| assert_eq!(slug(&mut registry, "/e.mp3", host).as_deref(), expected);
+        check(Some("a.example.com"), Some("a"));
+        check(Some("B.EXAMPLE.com:443"), Some("b"));
+        check(Some("c.example.com"), None);
+        check(None, Some("b"));
+    }
+
+    #[test]
+    fn without_a_catalogue_paths_name_episodes_up_to_a_bound() {
+        let mut registry = Registry::new(Mode::Derived { max_episodes: 2 }, []);
+        assert_eq!(slug(&mut registry, "/show/1.mp3", None).as_deref(), Some("1.mp3"));
+        assert_eq!(slug(&mut registry, "/show/2.mp3", None).as_deref(), Some("2.mp3"));
+        assert_eq!(slug(&mut registry, "/show/3.mp3", None), None);
+        assert_eq!(slug(&mut registry, "/other/show/1%2Emp3?x", None).as_deref(), Some("1.mp3"));
+        assert_eq!(slug(&mut registry, "/show/1.jpg", None), None);
+        assert_eq!(registry.episodes().len(), 2);
+    }
+
+    #[test]
+    fn feeds_are_those_configured() {
+        let mut registry = Registry::new(Mode::Derived { max_episodes: 9 }, ["/podcast/feed", "/a%20b.mp3"]);
+        assert_eq!(registry.resolve(b"/podcast/feed?x", None), Resolved { feed: true, episode: None });
+        assert_eq!(registry.resolve(b"/podcast/feed/", None), Resolved::default());
+        let both = registry.resolve(b"/a b.mp3", None);
+        assert!(both.feed && both.episode.is_some());
+    }
+
+    #[test]
+    fn an_update_tells_whose_facts_changed() {
+        let mut registry = Registry::new(Mode::Catalog, []);
+        let sized = |slug, size| Episode { size, ..episode("show", slug, "/e.mp3") };
+        assert_eq!(registry.update([sized("one", Some(5))]), []);
+        assert_eq!(registry.update([sized("one", Some(5))]), []);
+        let changed = registry.update([sized("one", Some(6))]);
+        assert_eq!(changed.iter().map(|(_, old)| old.file.size).collect::<Vec<_>>(), [Some(5)]);
+        assert_eq!(registry.facts(EpisodeId(0)).file.size, Some(6));
+        registry.update([sized("two", None)]);
+        assert_eq!(slug(&mut registry, "/e.mp3", None).as_deref(), Some("two"), "the newest of a path");
+    }
+}

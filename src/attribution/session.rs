@@ -1,0 +1,175 @@
+//! Sessions: all valid requests of one listener for one episode in one window.
+//!
+//! A session's contribution to the tables is a pure function of the set of its requests. Each request that joins
+//! gives the contribution before and after it; tables take the difference. So the order of arrival never shows in
+//! the sums, and a session that moves to an earlier hour takes one away there and adds one here.
+
+mod calendar;
+mod rolling;
+
+use std::time::Duration;
+
+pub use calendar::CalendarSessions;
+pub use rolling::RollingSessions;
+
+use super::delivery::Delivery;
+use super::registry::Facts;
+use super::verdict::Thresholds;
+use crate::units::{AgentId, ByteCount, Country, EpisodeId, ListenerKey, Timestamp, UtcDay, UtcHour};
+
+/// How long one listener counts once for one episode (IAB §5.5.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Window {
+    /// The UTC day of the request's start.
+    #[default]
+    Calendar,
+    /// `[t, t + 24 h)` from the first request, then from the first after it.
+    FirstTouch,
+    /// As above, but each request moves the end to its own start + 24 h.
+    LastTouch,
+}
+
+impl Window {
+    pub const ALL: [Self; 3] = [Self::Calendar, Self::FirstTouch, Self::LastTouch];
+    const ROLLING_LENGTH: Duration = Duration::from_secs(24 * 60 * 60);
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Calendar => "calendar",
+            Self::FirstTouch => "first_touch",
+            Self::LastTouch => "last_touch",
+        }
+    }
+}
+
+/// A valid request, as its session takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visit {
+    pub listener: ListenerKey,
+    pub episode: EpisodeId,
+    pub start: Timestamp,
+    pub country: Country,
+    /// The same for all requests of a listener.
+    pub agent: AgentId,
+    pub delivery: Delivery,
+    pub shown_size: Option<u64>,
+}
+
+/// What one session adds to the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contribution {
+    /// The hour of the earliest request; its day is the session's day.
+    pub hour: UtcHour,
+    /// The country of the earliest request.
+    pub country: Country,
+    pub agent: AgentId,
+    pub downloaded: bool,
+    pub delivered: ByteCount,
+}
+
+/// What the tables must take back, and what they must add instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub episode: EpisodeId,
+    pub before: Option<Contribution>,
+    pub after: Option<Contribution>,
+}
+
+/// The session a request joined, before and after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joined {
+    pub was_downloaded: bool,
+    pub contribution: Contribution,
+    /// No request was in the session before.
+    pub is_new: bool,
+    /// Ranges past the bound were merged over a gap.
+    pub gap_closed: bool,
+}
+
+/// The state a request left its session in. Depends on the order of arrival; tables do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SessionState {
+    /// This request made it a download.
+    Counted,
+    /// It was a download before.
+    Repeat,
+    /// It is no download yet, or no longer.
+    Partial,
+}
+
+impl SessionState {
+    pub const ALL: [Self; 3] = [Self::Counted, Self::Repeat, Self::Partial];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Counted => "counted",
+            Self::Repeat => "repeat",
+            Self::Partial => "partial",
+        }
+    }
+}
+
+impl Joined {
+    pub fn state(&self) -> SessionState {
+        match (self.contribution.downloaded, self.was_downloaded) {
+            (true, false) => SessionState::Counted,
+            (true, true) => SessionState::Repeat,
+            (false, _) => SessionState::Partial,
+        }
+    }
+}
+
+/// The open sessions, by the rule of one window.
+#[derive(Clone, Debug)]
+pub enum Sessions {
+    Calendar(CalendarSessions),
+    Rolling(RollingSessions),
+}
+
+impl Sessions {
+    pub fn new(window: Window) -> Self {
+        match window {
+            Window::Calendar => Self::Calendar(CalendarSessions::default()),
+            Window::FirstTouch | Window::LastTouch => Self::Rolling(RollingSessions::new(window)),
+        }
+    }
+
+    /// Adds a request; pushes what changed.
+    pub fn join(&mut self, visit: &Visit, rules: Rules<'_>, changes: &mut Vec<Change>) -> Joined {
+        match self {
+            Self::Calendar(sessions) => sessions.join(visit, rules, changes),
+            Self::Rolling(sessions) => sessions.join(visit, rules, changes),
+        }
+    }
+
+    /// Forgets what no request from `open_from` on can change any more.
+    pub fn close(&mut self, open_from: UtcDay) {
+        match self {
+            Self::Calendar(sessions) => sessions.close(open_from),
+            Self::Rolling(sessions) => sessions.close(open_from),
+        }
+    }
+
+    /// Decides again on the open sessions of an episode whose facts changed.
+    pub fn rejudge(&mut self, episode: EpisodeId, old: Rules<'_>, new: Rules<'_>, changes: &mut Vec<Change>) {
+        match self {
+            Self::Calendar(sessions) => sessions.rejudge(episode, old, new, changes),
+            Self::Rolling(sessions) => sessions.rejudge(episode, old, new, changes),
+        }
+    }
+
+    /// Sessions held: listener, episode and day, or listener and episode with rolling windows.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Calendar(sessions) => sessions.len(),
+            Self::Rolling(sessions) => sessions.len(),
+        }
+    }
+}
+
+/// What a session is judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    pub facts: &'a Facts,
+    pub thresholds: &'a Thresholds,
+}

@@ -1,0 +1,120 @@
+//! What is known of a user agent, looked up once and remembered by its bytes.
+
+use hashbrown::HashMap;
+
+use super::agent::{Agent, AgentTable};
+use super::listener::{AgentDigest, ListenerKeys};
+use crate::units::AgentId;
+
+/// User agents remembered at the most; past that all are forgotten and learnt again.
+const MAX_REMEMBERED: usize = 500_000;
+
+/// All that counting needs of a user agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownAgent {
+    pub agent: AgentId,
+    pub digest: AgentDigest,
+    /// Absent, empty, or classed bot, crawler, validator or scripted library.
+    pub is_bot: bool,
+    /// A watch downloading beside its phone.
+    pub is_watch: bool,
+    /// On the operator's own list.
+    pub is_blocked: bool,
+}
+
+/// The table of agents with its memory.
+#[derive(Clone, Debug)]
+pub struct UserAgents {
+    table: AgentTable,
+    blocked: Vec<String>,
+    known: HashMap<Box<[u8]>, KnownAgent>,
+    /// Distinct classifications, by [`AgentId`]. Far fewer than user agents.
+    agents: Vec<Agent>,
+    ids: HashMap<Agent, AgentId>,
+}
+
+impl UserAgents {
+    /// `blocked`: user agents that contain one of these are blocked.
+    pub fn new(table: AgentTable, blocked: Vec<String>) -> Self {
+        let blocked = blocked.into_iter().filter(|pattern| !pattern.is_empty()).collect();
+        Self { table, blocked, known: HashMap::new(), agents: Vec::new(), ids: HashMap::new() }
+    }
+
+    /// An absent user agent is an empty one.
+    pub fn look_up(&mut self, user_agent: &[u8], keys: &ListenerKeys) -> KnownAgent {
+        if let Some(known) = self.known.get(user_agent) {
+            return *known;
+        }
+        let agent = self.table.classify(user_agent);
+        let known = KnownAgent {
+            is_bot: user_agent.is_empty() || agent.is_automated(),
+            is_watch: is_watch(user_agent),
+            is_blocked: self.blocked.iter().any(|pattern| contains(user_agent, pattern.as_bytes())),
+            digest: keys.agent(user_agent),
+            agent: self.intern(agent),
+        };
+        if self.known.len() >= MAX_REMEMBERED {
+            self.known.clear();
+        }
+        self.known.insert(user_agent.into(), known);
+        known
+    }
+
+    fn intern(&mut self, agent: Agent) -> AgentId {
+        *self.ids.entry(agent).or_insert_with_key(|agent| {
+            self.agents.push(agent.clone());
+            AgentId(u32::try_from(self.agents.len() - 1).expect("fewer than 2^32 classifications"))
+        })
+    }
+
+    pub fn agent(&self, id: AgentId) -> &Agent {
+        &self.agents[id.0 as usize]
+    }
+}
+
+/// The agents that IAB §5.5.2-7 names.
+fn is_watch(user_agent: &[u8]) -> bool {
+    // The guideline's third pattern, `(null)/(null) watchOS`, contains this one.
+    contains(user_agent, b"(null) watchOS")
+        || (user_agent.starts_with(b"atc/") && contains(user_agent, b"watchOS"))
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    memchr::memmem::find(haystack, needle).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn watches() {
+        for (agent, expected) in [
+            ("atc/1.0 watchOS/10.1 model/Watch6,1 hwp/t8301 build/21S67 (6; dt:230)", true),
+            ("(null)/(null) watchOS/7.1 model/Watch5,4 hwp/t8006 build/18R590", true),
+            ("Podcasts/(null) watchOS/6.1", true),
+            ("Something (null) watchOS/7.1", true),
+            ("Overcast/3.0 watchOS", false),
+            ("xatc/1.0 watchOS/10.1", false),
+        ] {
+            assert_eq!(is_watch(agent.as_bytes()), expected, "{agent}");
+        }
+    }
+
+    #[test]
+    fn remembered_and_classified_agree() {
+        let keys = ListenerKeys::new([0; 16], None);
+        let mut agents = UserAgents::new(AgentTable::builtin(), vec!["Evil".into(), String::new()]);
+        for (agent, is_bot, is_blocked) in [
+            ("Overcast/3.0 (+http://overcast.fm/; iOS podcast app)", false, false),
+            ("Googlebot/2.1 (+http://www.google.com/bot.html)", true, false),
+            ("Something nobody ever saw", false, false),
+            ("EvilPlayer/1.0", false, true),
+            ("", true, false),
+        ] {
+            let first = agents.look_up(agent.as_bytes(), &keys);
+            assert_eq!((first.is_bot, first.is_blocked), (is_bot, is_blocked), "{agent}");
+            assert_eq!(agents.look_up(agent.as_bytes(), &keys), first);
+        }
+    }
+}
