@@ -1,1 +1,77 @@
-//! Log lines into requests: framing of a buffer, prefixes, formats, ranges, times. Pure, without policy.
+//! Log lines into requests: framing of a buffer, syslog headers, formats, ranges, times. Pure, without policy.
+//!
+//! [`lines`] (or [`Framer`], for what comes in pieces) cuts bytes into lines; a [`LineParser`] makes a
+//! [`Request`] of one line or says why it cannot, in the fixed order of precedence of
+//! [`Defect`](crate::event::Defect). Whatever the bytes are, a line costs one line: nothing here panics,
+//! recurses without bound, or allocates unless a string has escapes in it.
+//!
+//! What this does not do: decide whether a request counts, read a clock, undo percent escapes.
+
+mod draft;
+mod field;
+mod framing;
+mod json;
+mod meaning;
+mod prefix;
+mod range;
+#[cfg(test)]
+mod tests;
+mod time;
+mod value;
+
+pub use field::{Field, FieldSet};
+pub use framing::{Framer, Framing, Line, Lines, TruncatedPolicy, lines};
+pub use range::{content_range, requested_range};
+
+use draft::Draft;
+
+use crate::event::{Malformed, Request};
+
+/// A parser for the lines of one format. Cheap to clone, usable from any thread.
+#[derive(Clone, Debug)]
+pub struct LineParser {
+    format: Format,
+}
+
+#[derive(Clone, Debug)]
+enum Format {
+    Json,
+}
+
+/// Why a format cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    #[error("unknown format {0:?}: give \"json\", \"changelog-csv\" or a Fastly format string")]
+    Unknown(String),
+}
+
+impl LineParser {
+    /// Version 1 JSON and Fastly's own default JSON, told apart line by line.
+    pub fn json() -> Self {
+        Self { format: Format::Json }
+    }
+
+    /// A preset (`json`, `changelog-csv`) or a format string, exactly as it stands in Fastly.
+    pub fn from_spec(spec: &str) -> Result<Self, FormatError> {
+        match spec {
+            "json" => Ok(Self::json()),
+            _ => Err(FormatError::Unknown(spec.to_owned())),
+        }
+    }
+
+    /// Reads one line without its end, with or without a syslog header before it.
+    pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Request<'a>, Malformed> {
+        let mut draft = Draft::default();
+        match self.format {
+            Format::Json => json::parse(prefix::strip(line)?, &mut draft)?,
+        }
+        draft.finish()
+    }
+
+    /// The fields this format can give.
+    pub fn fields(&self) -> FieldSet {
+        match self.format {
+            Format::Json => Field::ALL.into_iter().collect(),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Where lines begin and end, for whole bodies and for pieces alike.
+//!
+//! The one place that knows what a line is; [`Lines`](super::Lines) and [`Framer`](super::Framer) only hold
+//! the bytes. Used in turns: `begin` where a line begins, `end` until it ends, `line` for what it is.
+
+use memchr::memchr;
+
+use super::Line;
+use super::array::{self, Scanner, Start};
+use crate::event::Defect;
+
+#[derive(Clone, Debug)]
+pub(super) enum Splitter {
+    /// The body may yet be an array.
+    Undecided,
+    Lines,
+    Array(Scanner),
+    /// White space until the next array or line.
+    BetweenArrays,
+}
+
+impl Splitter {
+    /// For a body, which may be an array.
+    pub(super) fn for_body() -> Self {
+        Self::Undecided
+    }
+
+    /// For a stream, which has newlines only.
+    pub(super) fn for_stream() -> Self {
+        Self::Lines
+    }
+
+    /// Passes over what stands before a line. `None` where more than `input` is needed to tell what comes,
+    /// which is never so when `input` is `complete`.
+    #[inline]
+    pub(super) fn begin<'a>(&mut self, input: &'a [u8], complete: bool) -> Option<&'a [u8]> {
+        match self {
+            Self::Lines => Some(input),
+            _ => self.begin_other(input, complete),
+        }
+    }
+
+    fn begin_other<'a>(&mut self, mut input: &'a [u8], complete: bool) -> Option<&'a [u8]> {
+        loop {
+            match self {
+                Self::Lines => return Some(input),
+                Self::Array(scanner) if scanner.ended => *self = Self::BetweenArrays,
+                Self::Array(_) => return Some(input.trim_ascii_start()),
+                Self::BetweenArrays => {
+                    input = input.trim_ascii_start();
+                    if input.is_empty() {
+                        return Some(input);
+                    }
+                    *self = Self::Undecided;
+                }
+                Self::Undecided => match array::start(input, complete) {
+                    Start::Unknown => return None,
+                    Start::Lines => *self = Self::Lines,
+                    Start::Array(elements) => {
+                        *self = Self::Array(Scanner::default());
+                        input = elements;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Where the line that was begun ends in `input`; the byte there belongs to no line.
+    #[inline]
+    pub(super) fn end(&mut self, input: &[u8]) -> Option<usize> {
+        match self {
+            Self::Array(scanner) => scanner.end(input),
+            _ => memchr(b'\n', input),
+        }
+    }
+
+    /// The line that `bytes`, from `begin` to `end`, are; `None` where they are none.
+    #[inline]
+    pub(super) fn line<'a>(&self, bytes: &'a [u8], max_bytes: usize) -> Option<Line<'a>> {
+        let (line, length) = match self {
+            Self::Array(_) => (bytes.trim_ascii_end(), bytes.len()),
+            _ => {
+                let line = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+                (line, line.len())
+            }
+        };
+        if length > max_bytes {
+            Some(Err(Defect::TooLong.into()))
+        } else {
+            (!line.is_empty()).then_some(Ok(line))
+        }
+    }
+}

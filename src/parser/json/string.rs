@@ -1,0 +1,201 @@
+//! JSON strings: finding their end, checking their escapes, undoing them.
+
+use super::{ERROR, Parsed};
+use crate::parser::value::Value;
+
+/// A string with its quotes. Escapes are checked here, so that undoing them cannot fail.
+#[inline]
+pub(super) fn string(input: &[u8]) -> Parsed<'_, Value<'_>> {
+    let input = input.strip_prefix(b"\"").ok_or(ERROR)?;
+    match special(input) {
+        Some(end) if input[end] == b'"' => Ok((&input[end + 1..], Value::Plain(&input[..end]))),
+        Some(backslash) => string_with_escapes(input, backslash),
+        None => Err(ERROR),
+    }
+}
+
+fn string_with_escapes(input: &[u8], first: usize) -> Parsed<'_, Value<'_>> {
+    let mut at = first;
+    loop {
+        if input[at] == b'"' {
+            return Ok((&input[at + 1..], Value::Escaped(&input[..at])));
+        }
+        at += escape(&input[at..]).ok_or(ERROR)?.0;
+        at += special(&input[at..]).ok_or(ERROR)?;
+    }
+}
+
+/// Where the first quote or backslash is. Eight bytes at a time: most strings are too short for more.
+#[inline]
+fn special(input: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(chunk) = input[at..].first_chunk::<8>() {
+        let word = u64::from_le_bytes(*chunk);
+        let hits = zero_bytes(word ^ 0x2222_2222_2222_2222) | zero_bytes(word ^ 0x5c5c_5c5c_5c5c_5c5c);
+        if hits != 0 {
+            return Some(at + hits.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    let tail = input[at..].iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+    Some(at + tail)
+}
+
+/// Marks the lowest zero byte with its high bit; bits above that may be wrong.
+#[inline]
+const fn zero_bytes(word: u64) -> u64 {
+    word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080
+}
+
+/// What a string's escapes stand for. Only for what [`string`] has checked; a stray backslash is kept.
+pub(in crate::parser) fn unescape(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(backslash) = memchr::memchr(b'\\', rest) {
+        plain.extend_from_slice(&rest[..backslash]);
+        rest = &rest[backslash..];
+        match escape(rest) {
+            Some((length, Escape::Byte(byte))) => {
+                plain.push(byte);
+                rest = &rest[length..];
+            }
+            Some((length, Escape::CodePoint(code))) => {
+                push_code_point(&mut plain, code);
+                rest = &rest[length..];
+            }
+            None => {
+                plain.push(b'\\');
+                rest = &rest[1..];
+            }
+        }
+    }
+    plain.extend_from_slice(rest);
+    plain
+}
+
+enum Escape {
+    Byte(u8),
+    /// May be a lone surrogate.
+    CodePoint(u32),
+}
+
+/// The escape at the beginning of `input`: its length and what it stands for.
+fn escape(input: &[u8]) -> Option<(usize, Escape)> {
+    let byte = |byte| Some((2, Escape::Byte(byte)));
+    match *input.get(1)? {
+        plain @ (b'"' | b'\\' | b'/') => byte(plain),
+        b'b' => byte(0x08),
+        b'f' => byte(0x0c),
+        b'n' => byte(b'\n'),
+        b'r' => byte(b'\r'),
+        b't' => byte(b'\t'),
+        b'v' => byte(0x0b),
+        b'x' => Some((4, Escape::Byte(u8::try_from(hex(input.get(2..4)?)?).ok()?))),
+        b'u' => unicode_escape(input),
+        _ => None,
+    }
+}
+
+/// `\uXXXX`, or two of them where they are a surrogate pair.
+fn unicode_escape(input: &[u8]) -> Option<(usize, Escape)> {
+    let unit = hex(input.get(2..6)?)?;
+    let low = || match input.get(6..12)? {
+        [b'\\', b'u', digits @ ..] => hex(digits).filter(|low| (0xdc00..0xe000).contains(low)),
+        _ => None,
+    };
+    match unit {
+        0xd800..0xdc00 => match low() {
+            Some(low) => Some((12, Escape::CodePoint(0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00)))),
+            None => Some((6, Escape::CodePoint(unit))),
+        },
+        _ => Some((6, Escape::CodePoint(unit))),
+    }
+}
+
+fn hex(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |sum, digit| Some(sum * 16 + char::from(*digit).to_digit(16)?))
+}
+
+/// UTF-8; a lone surrogate becomes the three bytes UTF-8 would have for it, so that distinct stays distinct.
+fn push_code_point(text: &mut Vec<u8>, code: u32) {
+    match char::from_u32(code) {
+        Some(character) => text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        None => text.extend([
+            0xe0 | (code >> 12) as u8,
+            0x80 | (code >> 6 & 0x3f) as u8,
+            0x80 | (code & 0x3f) as u8,
+        ]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unquoted(json: &str) -> Option<Vec<u8>> {
+        match string(json.as_bytes()) {
+            Ok(([], Value::Plain(text))) => Some(text.to_vec()),
+            Ok(([], Value::Escaped(text))) => Some(unescape(text)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn every_escape() {
+        for (json, expected) in [
+            (r#""""#, &b""[..]),
+            (r#""plain""#, b"plain"),
+            (r#""longer than eight bytes""#, b"longer than eight bytes"),
+            (r#""\"\\\/\b\f\n\r\t""#, b"\"\\/\x08\x0c\n\r\t"),
+            (r#""a\vb""#, b"a\x0bb"),
+            (r#""caf\xe9 \x00\xFF""#, b"caf\xe9 \x00\xff"),
+            (r#""\u0041\u00e9\u20AC""#, "Aé€".as_bytes()),
+            (r#""\ud83d\ude00!""#, "😀!".as_bytes()),
+            (r#""\ud83d""#, b"\xed\xa0\xbd"),
+            (r#""\ude00""#, b"\xed\xb8\x80"),
+            (r#""\ud83d\ud83d\ude00""#, b"\xed\xa0\xbd\xf0\x9f\x98\x80"),
+            (r#""\ud83d\n""#, b"\xed\xa0\xbd\n"),
+            (r#""\ud83dx""#, b"\xed\xa0\xbdx"),
+            (r#""\\u0041""#, b"\\u0041"),
+            (r#""ends in a backslash\\""#, b"ends in a backslash\\"),
+            ("\"tab\tand \u{1}\"", b"tab\tand \x01"),
+        ] {
+            assert_eq!(unquoted(json).as_deref(), Some(expected), "{json}");
+        }
+    }
+
+    #[test]
+    fn broken_strings() {
+        for json in [
+            r#"""#,
+            r#""open"#,
+            r#""open\""#,
+            r#""\"#,
+            r#""\q""#,
+            r#""\'""#,
+            r#""\0""#,
+            r#""\u12""#,
+            r#""\u12g4""#,
+            r#""\x1""#,
+            r#""\xg0""#,
+            r#""\u+123""#,
+            "x",
+        ] {
+            assert_eq!(unquoted(json), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn the_end_is_found_wherever_it_is() {
+        for length in 0..40 {
+            for filler in [b'a', 0xff, 0x21, 0x23, 0x5b, 0x5d, 0x00] {
+                let mut json = vec![filler; length];
+                json.extend(b"\"tail\"");
+                assert_eq!(special(&json), Some(length));
+                json[length] = b'\\';
+                assert_eq!(special(&json), Some(length));
+                assert_eq!(special(&json[..length]), None);
+            }
+        }
+    }
+}
