@@ -1,0 +1,82 @@
+//! The segments that are held, and which of them may go.
+//!
+//! Nothing goes that is not committed. What is committed goes when it is older than `keep`, and sooner, oldest first,
+//! when the bound or the disk has no room for what comes in.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::disk::Disk;
+use super::error::JournalError;
+use super::segment::Sealed;
+use super::status::Shared;
+use crate::units::{JournalPosition, Timestamp};
+
+pub(super) struct Held {
+    folder: Arc<Path>,
+    sealed: VecDeque<Sealed>,
+    committed: JournalPosition,
+    shared: Arc<Shared>,
+}
+
+impl Held {
+    pub fn new(folder: Arc<Path>, sealed: VecDeque<Sealed>, shared: Arc<Shared>) -> Self {
+        Self { folder, sealed, committed: JournalPosition::START, shared }
+    }
+
+    pub fn committed(&self) -> JournalPosition {
+        self.committed
+    }
+
+    pub fn commit(&mut self, position: JournalPosition) {
+        self.committed = self.committed.max(position);
+        self.shared.committed.store(self.committed.0, Ordering::Relaxed);
+    }
+
+    pub fn push(&mut self, sealed: Sealed) {
+        self.sealed.push_back(sealed);
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.sealed.iter().map(|segment| segment.bytes).sum()
+    }
+
+    pub fn count(&self) -> usize {
+        self.sealed.len()
+    }
+
+    /// The first position held, if any segment is.
+    pub fn first(&self) -> Option<JournalPosition> {
+        self.sealed.front().map(|segment| segment.name.first)
+    }
+
+    /// Drops the oldest segment if it is committed; `end` is where the newest one ends. False if there is none.
+    pub fn drop_oldest(&mut self, disk: &Disk, end: JournalPosition) -> Result<bool, JournalError> {
+        let Some(oldest) = self.sealed.front().copied() else { return Ok(false) };
+        let ends = self.sealed.get(1).map_or(end, |next| next.name.first);
+        if ends > self.committed {
+            return Ok(false);
+        }
+        disk.remove(&oldest.name.path(&self.folder))?;
+        self.sealed.pop_front();
+        self.shared.generation.fetch_add(1, Ordering::Release);
+        disk.sync_folder(&self.folder)?;
+        Ok(true)
+    }
+
+    /// Drops what is committed and was received longer ago than `keep`.
+    pub fn expire(
+        &mut self,
+        disk: &Disk,
+        end: JournalPosition,
+        now: Timestamp,
+        keep: Duration,
+    ) -> Result<(), JournalError> {
+        let is_old = |segment: &Sealed| segment.newest.is_none_or(|newest| newest.plus(keep) <= now);
+        while self.sealed.front().is_some_and(is_old) && self.drop_oldest(disk, end)? {}
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! Who a journal is: made up once, kept in `journal.id` and repeated in every segment's head, so that either restores
+//! the other.
+
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::disk::Disk;
+use super::error::JournalError;
+use super::format::{BadFileHead, FILE_HEAD_BYTES, FileHead, Identity, JournalId, Marker, VERSION};
+use super::segment::SegmentName;
+use crate::units::JournalPosition;
+
+const NAME: &str = "journal.id";
+
+/// The folder's identity, made if there is neither one nor a segment, and restored from a segment if it was lost.
+pub(super) fn establish(
+    disk: &Disk,
+    folder: &Path,
+    segments: &[SegmentName],
+) -> Result<Identity, JournalError> {
+    if let Some(identity) = read(folder, &[])? {
+        return Ok(identity);
+    }
+    let identity = match find(folder, segments)? {
+        Some(identity) => identity,
+        None => random(folder)?,
+    };
+    write(disk, folder, identity)?;
+    Ok(identity)
+}
+
+/// The folder's identity without changing anything; None for a folder that holds no journal yet.
+pub(super) fn read(folder: &Path, segments: &[SegmentName]) -> Result<Option<Identity>, JournalError> {
+    match read_head(&folder.join(NAME))? {
+        Some(Ok(head)) => Ok(Some(head.identity)),
+        _ => find(folder, segments),
+    }
+}
+
+/// The identity that the first readable segment names; None only where there is no segment.
+fn find(folder: &Path, segments: &[SegmentName]) -> Result<Option<Identity>, JournalError> {
+    for segment in segments {
+        if let Some(Ok(head)) = read_head(&segment.path(folder))? {
+            return Ok(Some(head.identity));
+        }
+    }
+    match segments {
+        [] => Ok(None),
+        _ => Err(JournalError::Unidentified { folder: folder.to_owned() }),
+    }
+}
+
+/// None where there is no such file, an inner error where it is damaged; an outer one where it is of a newer format.
+fn read_head(path: &Path) -> Result<Option<Result<FileHead, BadFileHead>>, JournalError> {
+    let mut bytes = Vec::with_capacity(FILE_HEAD_BYTES);
+    let read =
+        fs::File::open(path).and_then(|file| file.take(FILE_HEAD_BYTES as u64).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => newer_is_an_error(FileHead::decode(&bytes), path).map(Some),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(JournalError::io("read", path, error)),
+    }
+}
+
+/// Turns a head of a newer format into an error; damage stays what it is.
+pub(super) fn newer_is_an_error(
+    head: Result<FileHead, BadFileHead>,
+    path: &Path,
+) -> Result<Result<FileHead, BadFileHead>, JournalError> {
+    match head {
+        Err(BadFileHead::Newer { version }) => {
+            Err(JournalError::NewerFormat { path: path.to_owned(), version, known: VERSION })
+        }
+        head => Ok(head),
+    }
+}
+
+fn random(folder: &Path) -> Result<Identity, JournalError> {
+    let mut bytes = [0; 24];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| JournalError::io("draw a random id for", folder, error.into()))?;
+    let (id, marker) = bytes.split_at(16);
+    Ok(Identity {
+        id: JournalId(id.try_into().expect("16 bytes")),
+        marker: Marker(marker.try_into().expect("8 bytes")),
+    })
+}
+
+/// Written beside and renamed, so that there is never half a file of that name.
+fn write(disk: &Disk, folder: &Path, identity: Identity) -> Result<(), JournalError> {
+    let beside: PathBuf = folder.join("journal.id.new");
+    disk.remove(&beside)?;
+    let mut file = disk.create(&beside)?;
+    file.write_all(&FileHead { identity, first: JournalPosition::START }.encode())
+        .map_err(|error| JournalError::io("write to", &beside, error))?;
+    disk.sync(&file, &beside)?;
+    let path = folder.join(NAME);
+    fs::rename(&beside, &path).map_err(|error| JournalError::io("rename to", &path, error))?;
+    disk.sync_folder(folder)
+}

@@ -1,0 +1,61 @@
+//! The journal as its users see it, on real files.
+
+mod append;
+mod feed;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Found, Journal, Reader, Record, RecordKind, Settings};
+use crate::units::{ByteCount, Encoding, JournalPosition, Timestamp};
+
+/// What is handed over with each record in these tests.
+type Value = u32;
+
+fn settings() -> Settings {
+    Settings { min_free_bytes: ByteCount::ZERO, ..Settings::default() }
+}
+
+fn open(folder: &Path, settings: Settings) -> Journal<Value> {
+    Journal::open(folder, settings).unwrap()
+}
+
+/// A batch received `seconds` after the epoch.
+fn batch(seconds: i64, payload: impl Into<Bytes>) -> Record {
+    Record {
+        kind: RecordKind::Batch,
+        source: Arc::from("fastly"),
+        encoding: Encoding::Gzip,
+        received_at: Timestamp::from_seconds(seconds).unwrap(),
+        payload: payload.into(),
+    }
+}
+
+/// All records from the first that is held, as (position, payload).
+fn contents(reader: &Reader) -> Vec<(u64, Bytes)> {
+    read(reader, 0).into_iter().filter_map(record_of).collect()
+}
+
+fn read(reader: &Reader, position: u64) -> Vec<Found> {
+    reader.read_from(JournalPosition(position)).collect::<Result<_, _>>().unwrap()
+}
+
+fn record_of(found: Found) -> Option<(u64, Bytes)> {
+    match found {
+        Found::Entry(entry) => Some((entry.position.0, entry.record.payload)),
+        Found::Damage(_) => None,
+    }
+}
+
+/// Names of the segment files, oldest first.
+fn segments(folder: &Path) -> Vec<String> {
+    let mut names = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".segment"))
+        .collect::<Vec<_>>();
+    names.sort();
+    names
+}
