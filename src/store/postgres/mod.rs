@@ -1,0 +1,159 @@
+//! Postgres 13 or newer, through a bounded pool whose connections wait for nothing for ever.
+//!
+//! `sslmode` and the other parameters of the URL are honoured as sqlx documents them. Connections must be
+//! sessions: a pooler in between has to pool sessions, not transactions or statements.
+
+mod migrate;
+mod transaction;
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{Datelike, Months, NaiveDate};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+
+use super::backend::{Claim, Database, Epoch, InstanceId, from_column};
+use super::summary::{EpisodeDownloads, FateTotal, Totals};
+use super::{Settings, StoreError};
+use crate::rollup::Delta;
+use crate::units::{JournalPosition, UtcDay};
+use transaction::PostgresTransaction;
+
+/// A connection is replaced after this time, so that one to a server that lost its role does not stay.
+const MAX_CONNECTION_AGE: Duration = Duration::from_secs(10 * 60);
+
+#[derive(Clone, Debug)]
+pub(super) struct Postgres {
+    pool: PgPool,
+    lock_timeout: Duration,
+    /// Months whose partitions, and those of the month that follows, are there.
+    months: Arc<Mutex<BTreeSet<NaiveDate>>>,
+}
+
+impl Postgres {
+    pub(super) fn open(database_url: &str, settings: &Settings) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(database_url)
+            .map_err(|error| StoreError::Url(error.to_string()))?
+            .application_name("castmeter");
+        let limits = [settings.statement_timeout, settings.lock_timeout, settings.commit_timeout];
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.max_connections)
+            .acquire_timeout(settings.connect_timeout)
+            .max_lifetime(MAX_CONNECTION_AGE)
+            .after_connect(move |connection, _| Box::pin(set_limits(connection, limits)))
+            .connect_lazy_with(options);
+        Ok(Self { pool, lock_timeout: settings.lock_timeout, months: Arc::default() })
+    }
+
+    async fn add_month(&self, month: NaiveDate) -> Result<(), StoreError> {
+        sqlx::query(include_str!("../sql/postgres/add_month.sql"))
+            .bind(month)
+            .execute(&self.pool)
+            .await
+            .map_err(StoreError::doing("making the partitions of a month"))?;
+        Ok(())
+    }
+}
+
+/// For one statement, for one lock, for an open transaction.
+async fn set_limits(connection: &mut PgConnection, limits: [Duration; 3]) -> sqlx::Result<()> {
+    let mut query = sqlx::query(include_str!("../sql/postgres/session.sql"));
+    for limit in limits {
+        query = query.bind(format!("{}ms", limit.as_millis()));
+    }
+    query.execute(connection).await?;
+    Ok(())
+}
+
+/// First days of the months that the delta has rows in.
+fn months(delta: &Delta) -> BTreeSet<NaiveDate> {
+    let hours = delta.episode_hours.keys().map(|(_, hour)| hour.day());
+    let days: BTreeSet<UtcDay> = delta.episode_days.keys().map(|(_, day)| *day).chain(hours).collect();
+    days.into_iter().map(|day| day.to_date().with_day(1).expect("each month has a first day")).collect()
+}
+
+impl Database for Postgres {
+    type Transaction = PostgresTransaction;
+
+    async fn migrate(&self) -> Result<(), StoreError> {
+        migrate::run(&self.pool.connect_options(), self.lock_timeout).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        let query = sqlx::query("SELECT 1").execute(&self.pool);
+        query.await.map_err(StoreError::doing("asking whether Postgres answers"))?;
+        Ok(())
+    }
+
+    async fn claim(&self, journal_id: &str, name: &str) -> Result<(Claim, JournalPosition), StoreError> {
+        let (instance, epoch, position) = sqlx::query_as(include_str!("../sql/postgres/claim.sql"))
+            .bind(journal_id)
+            .bind(name)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(StoreError::doing("claiming the journal"))?;
+        Ok((Claim { instance: InstanceId(instance), epoch: Epoch(epoch) }, from_column(position)))
+    }
+
+    async fn writer(&self, instance: InstanceId) -> Result<Option<(Epoch, JournalPosition)>, StoreError> {
+        let row: Option<(i64, i64)> = sqlx::query_as(include_str!("../sql/shared/writer.sql"))
+            .bind(instance.0)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(StoreError::doing("reading the journal position"))?;
+        Ok(row.map(|(epoch, position)| (Epoch(epoch), from_column(position))))
+    }
+
+    /// A month is made together with the next one: so each is there before its first row, but for old ones.
+    async fn make_room(&self, delta: &Delta) -> Result<(), StoreError> {
+        for month in months(delta) {
+            if self.months.lock().unwrap_or_else(PoisonError::into_inner).contains(&month) {
+                continue;
+            }
+            self.add_month(month).await?;
+            self.add_month(month + Months::new(1)).await?;
+            self.months.lock().unwrap_or_else(PoisonError::into_inner).insert(month);
+        }
+        Ok(())
+    }
+
+    async fn begin(&self) -> Result<PostgresTransaction, StoreError> {
+        let transaction = self.pool.begin().await.map_err(StoreError::doing("beginning a commit"))?;
+        Ok(PostgresTransaction(transaction))
+    }
+
+    async fn totals(&self, since: Option<UtcDay>) -> Result<Totals, StoreError> {
+        sqlx::query_as(include_str!("../sql/shared/totals.sql"))
+            .bind(since.map(UtcDay::to_date))
+            .fetch_one(&self.pool)
+            .await
+            .map_err(StoreError::doing("reading totals"))
+    }
+
+    async fn top_episodes(
+        &self,
+        since: Option<UtcDay>,
+        limit: u32,
+    ) -> Result<Vec<EpisodeDownloads>, StoreError> {
+        sqlx::query_as(include_str!("../sql/shared/top_episodes.sql"))
+            .bind(since.map(UtcDay::to_date))
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(StoreError::doing("reading the top episodes"))
+    }
+
+    async fn fates(&self, since: Option<UtcDay>) -> Result<Vec<FateTotal>, StoreError> {
+        sqlx::query_as(include_str!("../sql/shared/fates.sql"))
+            .bind(since.map(UtcDay::to_date))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(StoreError::doing("reading fates"))
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+}

@@ -1,0 +1,1 @@
+SELECT castmeter_add_month($1)

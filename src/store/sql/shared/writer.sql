@@ -1,0 +1,1 @@
+SELECT epoch, position FROM instance WHERE id = $1

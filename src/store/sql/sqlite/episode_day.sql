@@ -1,0 +1,10 @@
+INSERT INTO episode_day AS t
+    (instance_id, episode_id, day, downloads, listeners, requests, delivered_bytes, body_bytes, addresses)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (episode_id, day, instance_id) DO UPDATE SET
+    downloads = t.downloads + excluded.downloads,
+    listeners = t.listeners + excluded.listeners,
+    requests = t.requests + excluded.requests,
+    delivered_bytes = t.delivered_bytes + excluded.delivered_bytes,
+    body_bytes = t.body_bytes + excluded.body_bytes,
+    addresses = t.addresses + excluded.addresses

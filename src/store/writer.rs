@@ -1,0 +1,127 @@
+//! The one process that writes a journal's counts: a commit, exactly once.
+//!
+//! One transaction moves the journal position from where this writer believes it to be, as the holder of the
+//! newest epoch, and adds the delta. The guard is the first statement: it locks the instance's row, so that two
+//! writers of a journal queue up there and the second finds the position moved or the epoch gone. If the
+//! answer to a commit is lost, the same commit is asked again; a position that is there already, under our
+//! epoch, says that the first one succeeded.
+
+use std::mem;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::backend::{Claim, Database, Transaction};
+use super::episodes::Known;
+use super::{Backend, Store, StoreError, retry, rows};
+use crate::attribution::Episode;
+use crate::rollup::Delta;
+use crate::units::JournalPosition;
+
+/// What one transaction takes into the store.
+#[derive(Clone, Copy, Debug)]
+pub struct Commit<'a> {
+    /// Everything before it is covered by this delta or an earlier one. Ahead of the writer's position.
+    pub position: JournalPosition,
+    pub delta: &'a Delta,
+    /// Indexed by `EpisodeId`. May grow and change from commit to commit, never shrink.
+    pub episodes: &'a [Episode],
+    /// Names, indexed by `SourceId`.
+    pub sources: &'a [String],
+}
+
+/// The holder of a journal's newest epoch, from [`Store::claim`].
+///
+/// After a transient error, the next commit must be the same again, for the failed one may have succeeded.
+#[derive(Debug)]
+pub struct Writer {
+    store: Store,
+    claim: Claim,
+    position: JournalPosition,
+    known: Known,
+}
+
+impl Writer {
+    pub(super) fn new(store: Store, claim: Claim, position: JournalPosition) -> Self {
+        Self { store, claim, position, known: Known::default() }
+    }
+
+    /// How far the store has taken the journal into account.
+    pub fn position(&self) -> JournalPosition {
+        self.position
+    }
+
+    /// One attempt. Afterwards the tables hold all of it or nothing.
+    pub async fn commit(&mut self, commit: &Commit<'_>) -> Result<(), StoreError> {
+        if commit.position <= self.position {
+            return Err(StoreError::NotAhead { position: commit.position, committed: self.position });
+        }
+        let after = self.store.settings.commit_timeout;
+        // Given back on success only: what a commit that failed or was dropped has learnt may not be there.
+        let known = mem::take(&mut self.known);
+        let attempt = async {
+            match &self.store.backend {
+                Backend::Sqlite(database) => write(database, self.claim, self.position, known, commit).await,
+                Backend::Postgres(database) => {
+                    write(database, self.claim, self.position, known, commit).await
+                }
+            }
+        };
+        self.known =
+            tokio::time::timeout(after, attempt).await.map_err(|_| StoreError::Timeout { after })??;
+        self.position = commit.position;
+        Ok(())
+    }
+
+    /// Commits, however often it takes. See [`retry`].
+    pub async fn commit_until_done(
+        &mut self,
+        commit: &Commit<'_>,
+        cancelled: &CancellationToken,
+        on_failure: impl FnMut(&StoreError, Duration),
+    ) -> Result<(), StoreError> {
+        retry(cancelled, on_failure, async || self.commit(commit).await).await
+    }
+}
+
+async fn write<D: Database>(
+    database: &D,
+    claim: Claim,
+    expected: JournalPosition,
+    mut known: Known,
+    commit: &Commit<'_>,
+) -> Result<Known, StoreError> {
+    database.make_room(commit.delta).await?;
+    let mut transaction = database.begin().await?;
+    if !transaction.advance(claim, expected, commit.position).await? {
+        drop(transaction);
+        resolve(database, claim, expected, commit.position).await?;
+        return Ok(Known::default());
+    }
+    let fresh = known.fresh(commit.episodes);
+    let keys = transaction.write_episodes(&fresh).await?;
+    known.learn(&fresh, &keys, commit.episodes);
+    let row = |id| known.row(id);
+    transaction.add_hours(claim, &rows::hours(commit.delta, row)?).await?;
+    transaction.add_days(claim, &rows::days(commit.delta, row)?).await?;
+    transaction.add_fates(claim, &rows::fates(commit.delta, commit.sources)?).await?;
+    transaction.commit().await?;
+    Ok(known)
+}
+
+/// The guard refused: because this very commit is there already, or because this is not the writer it was.
+async fn resolve<D: Database>(
+    database: &D,
+    claim: Claim,
+    expected: JournalPosition,
+    wanted: JournalPosition,
+) -> Result<(), StoreError> {
+    let (newest, found) = database.writer(claim.instance).await?.ok_or(StoreError::InstanceGone)?;
+    if newest != claim.epoch {
+        return Err(StoreError::Fenced { ours: claim.epoch.0, newest: newest.0 });
+    }
+    if found != wanted {
+        return Err(StoreError::PositionMismatch { expected, found });
+    }
+    Ok(())
+}
