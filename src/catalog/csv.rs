@@ -13,8 +13,10 @@ use std::collections::HashMap;
 
 use ::csv::{ByteRecord, ReaderBuilder, Trim};
 
+use super::item::MAX_SLUG_BYTES;
 use super::problem::{Cost, Error, Fault, Place, Problem};
 use super::values::{self, Unreadable};
+use super::{time, url};
 use crate::attribution::Episode;
 
 /// What a CSV file holds.
@@ -139,8 +141,8 @@ impl<'a> Row<'a> {
             return None;
         }
         Some(Episode {
-            show: self.required(Column::Show)?.to_owned(),
-            slug: self.required(Column::Episode)?.to_owned(),
+            show: self.slug(Column::Show)?,
+            slug: self.slug(Column::Episode)?,
             path: self.path()?,
             show_title: self.optional(Column::ShowTitle).to_owned(),
             title: self.optional(Column::Title).to_owned(),
@@ -148,13 +150,22 @@ impl<'a> Row<'a> {
             size: self.value(Column::Bytes, values::whole_number, Fault::ByteCount).filter(|&size| size > 0),
             duration_ms: self.value(Column::Duration, values::duration_ms, Fault::Duration),
             audio_start: self.value(Column::AudioStart, values::whole_number, Fault::ByteCount).unwrap_or(0),
-            published_at: self.value(Column::PublishedAt, values::iso_time, Fault::Time),
+            published_at: self.value(Column::PublishedAt, time::iso_time, Fault::Time),
         })
+    }
+
+    fn slug(&mut self, column: Column) -> Option<String> {
+        let text = self.required(column)?;
+        if text.len() > MAX_SLUG_BYTES {
+            self.report(Some(column), Fault::TooLong { max_bytes: MAX_SLUG_BYTES }, Cost::Episode);
+            return None;
+        }
+        Some(text.to_owned())
     }
 
     fn path(&mut self) -> Option<String> {
         let text = self.required(Column::Path)?;
-        let path = values::csv_path(text);
+        let path = url::csv_path(text);
         if path.is_err() {
             self.report(Some(Column::Path), Fault::Path(text.to_owned()), Cost::Episode);
         }
@@ -177,7 +188,7 @@ impl<'a> Row<'a> {
         let field =
             self.columns.at[column as usize].and_then(|index| self.record.get(index)).unwrap_or_default();
         let text = std::str::from_utf8(field).map_err(|_| Fault::NotUtf8)?;
-        if text.contains(['\n', '\r']) { Err(Fault::LineBreak) } else { Ok(text) }
+        if text.contains(char::is_control) { Err(Fault::Control) } else { Ok(text) }
     }
 
     fn value<T>(
@@ -324,7 +335,7 @@ mod tests {
             ),
             (
                 "\"go,1,/1.mp3\ngo,2,/2.mp3",
-                "show holds a line break; was a quote never closed?; the episode is left out",
+                "show holds a line break or another control character; was a quote never closed?; the episode is left out",
             ),
         ] {
             assert_eq!(problems(&format!("{HEADER}{row}")), [format!("c.csv: line 2: {expected}")], "{row}");

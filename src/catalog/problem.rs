@@ -33,19 +33,25 @@ pub struct Problem {
 pub enum Place {
     /// A CSV's line, counted from 1 with the header, and its column where one is to blame.
     Line { line: u64, column: Option<&'static str> },
+    /// A feed's item, counted from 1, and its title.
+    Item { number: usize, title: String },
 }
 
 /// What is wrong, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
+    #[error("is longer than {max_bytes} bytes; write a shorter one")]
+    TooLong { max_bytes: usize },
     #[error("is empty, but every episode needs one")]
     Empty,
     #[error("is not UTF-8; save the file as UTF-8")]
     NotUtf8,
-    #[error("holds a line break; was a quote never closed?")]
-    LineBreak,
+    #[error("holds a line break or another control character; was a quote never closed?")]
+    Control,
     #[error("{0:?} is no path; write it as it is served, such as /show/episode.mp3")]
     Path(String),
+    #[error("{0:?} is no URL of a file; write https://host/path")]
+    Url(String),
     #[error("{0:?} is no number of bytes; write digits only")]
     ByteCount(String),
     #[error("{0:?} is no duration; write seconds (1834 or 1834.5) or hh:mm:ss")]
@@ -81,6 +87,7 @@ impl fmt::Display for Place {
         match self {
             Self::Line { line, column: Some(column) } => write!(f, "line {line}: {column}"),
             Self::Line { line, column: None } => write!(f, "line {line}:"),
+            Self::Item { number, title } => write!(f, "item {number} ({title}):"),
         }
     }
 }
