@@ -1,0 +1,103 @@
+//! What is wrong with a source, where, and what would be right.
+//!
+//! A [`Problem`] costs one value, one row or one feed item, never the catalogue: it is returned beside the
+//! episodes, for `check` to fail on and for the service to log and count. An [`Error`] means that a source
+//! gave nothing at all.
+
+use std::fmt;
+
+/// Why a source gave no episodes.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "{file}: the first line has no column {column}; it must name the columns, separated by commas: \
+         show,episode,path,bytes,duration_s,published_at,audio_start (the first three are required)"
+    )]
+    MissingColumn { file: String, column: &'static str },
+    #[error("{file}: the column {column} is named twice in the first line; name each column once")]
+    RepeatedColumn { file: String, column: &'static str },
+}
+
+/// One thing in a source that could not be used as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file or feed, as the operator named it.
+    pub source: String,
+    pub place: Place,
+    pub fault: Fault,
+    pub cost: Cost,
+}
+
+/// Where in the source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A CSV's line, counted from 1 with the header, and its column where one is to blame.
+    Line { line: u64, column: Option<&'static str> },
+    /// A feed's item, counted from 1, and its title.
+    Item { number: usize, title: String },
+}
+
+/// What is wrong, and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    #[error("is longer than {max_bytes} bytes; write a shorter one")]
+    TooLong { max_bytes: usize },
+    #[error("is empty, but every episode needs one")]
+    Empty,
+    #[error("is not UTF-8; save the file as UTF-8")]
+    NotUtf8,
+    #[error("holds a line break or another control character; was a quote never closed?")]
+    Control,
+    #[error("{0:?} is no path; write it as it is served, such as /show/episode.mp3")]
+    Path(String),
+    #[error("{0:?} is no URL of a file; write https://host/path")]
+    Url(String),
+    #[error("{0:?} is no number of bytes; write digits only")]
+    ByteCount(String),
+    #[error("{0:?} is no duration; write seconds (1834 or 1834.5) or hh:mm:ss")]
+    Duration(String),
+    #[error("{0:?} is no time; write RFC 3339, such as 2026-11-01T05:00:00Z")]
+    Time(String),
+    #[error("has more fields than the header; a value that holds a comma needs quotes")]
+    ExtraFields,
+    #[error("names the episode {show}/{slug} of line {line} again")]
+    RepeatedEpisode { show: String, slug: String, line: u64 },
+    #[error("has the path {path} of line {line} again")]
+    RepeatedPath { path: String, line: u64 },
+}
+
+/// What the fault costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cost {
+    Value,
+    Episode,
+    /// The earlier of two that contradict each other.
+    Earlier,
+}
+
+/// `catalogue.csv: line 3: duration_s "soon" is no duration; …`
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} {}; {}", self.source, self.place, self.fault, self.cost)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line { line, column: Some(column) } => write!(f, "line {line}: {column}"),
+            Self::Line { line, column: None } => write!(f, "line {line}:"),
+            Self::Item { number, title } => write!(f, "item {number} ({title}):"),
+        }
+    }
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Value => "taken as unknown",
+            Self::Episode => "the episode is left out",
+            Self::Earlier => "the later holds",
+        })
+    }
+}
