@@ -6,6 +6,7 @@
 pub mod attribution;
 pub mod catalog;
 pub mod cli;
+pub mod clock;
 pub mod event;
 pub mod generate;
 pub mod journal;

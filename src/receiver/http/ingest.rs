@@ -1,0 +1,235 @@
+//! One request with a batch: who sends it, its body, its lines, and the answer once they are kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request, Response};
+use tokio::sync::Semaphore;
+
+use super::answer::{AnswerBody, Rejection, accepted};
+use super::{body, challenge};
+use crate::receiver::admission::Admitted;
+use crate::receiver::decode::{self, DecodeError, Limits};
+use crate::receiver::tokens::Tokens;
+use crate::receiver::{
+    Batch, Event, HttpSettings, Incident, Intake, SetupError, Surroundings, Tail, Transport,
+};
+use crate::units::{ByteCount, Encoding};
+
+/// Everything that the receiver's own paths need.
+pub(super) struct Ingest<I> {
+    path: String,
+    challenge: Bytes,
+    tokens: Tokens,
+    token_header: Option<HeaderName>,
+    body_bytes: u64,
+    body_timeout: Duration,
+    limits: Limits,
+    /// One inflating thread per processor: more would only take memory sooner.
+    inflating: Semaphore,
+    intake: Arc<I>,
+    surroundings: Surroundings,
+}
+
+impl<I: Intake> Ingest<I> {
+    pub(super) fn new(
+        settings: &HttpSettings,
+        intake: Arc<I>,
+        surroundings: Surroundings,
+    ) -> Result<Self, SetupError> {
+        settings.check()?;
+        let token_header = settings.token_header.as_deref().map(header_name).transpose()?;
+        Ok(Self {
+            path: settings.path.clone(),
+            challenge: challenge::body(&settings.service_ids),
+            tokens: Tokens::load(&settings.source, &settings.tokens)?,
+            token_header,
+            body_bytes: settings.body_bytes,
+            body_timeout: settings.body_timeout,
+            limits: settings.limits(),
+            inflating: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
+            intake,
+            surroundings,
+        })
+    }
+
+    /// Whether a path is the receiver's own.
+    pub(super) fn owns(&self, path: &str) -> bool {
+        path == self.path || path == challenge::PATH
+    }
+
+    /// Answers a request for one of the receiver's own paths.
+    pub(super) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        place: &Admitted,
+    ) -> Result<Response<AnswerBody>, Rejection> {
+        if request.uri().path() == challenge::PATH {
+            return challenge::answer(request.method(), &self.challenge);
+        }
+        if request.method() != Method::POST && request.method() != Method::PUT {
+            return Err(Rejection::method("POST, PUT"));
+        }
+        let source = Arc::clone(self.source_of(request.headers())?);
+        let named = named_encoding(request.headers())?;
+
+        let mut charge = place.charge();
+        let payload =
+            body::read(request.into_body(), self.body_bytes, self.body_timeout, &mut charge).await?;
+        if payload.is_empty() {
+            return Ok(accepted(&payload));
+        }
+        let payload = charge.cover(payload);
+        let encoding = named.unwrap_or_else(|| decode::sniff(&payload));
+        let lines = self.inflate(encoding, &payload, place).await?;
+        self.hand_on(source, encoding, payload, lines).await
+    }
+
+    /// Whose token the head holds: as `Authorization: Bearer`, or in the header of the operator's choice.
+    fn source_of(&self, headers: &HeaderMap) -> Result<&Arc<str>, Rejection> {
+        if self.tokens.is_open() {
+            return Ok(self.tokens.default_source());
+        }
+        let authorization = headers.get(AUTHORIZATION).and_then(bearer);
+        let own = self.token_header.as_ref().and_then(|name| headers.get(name)).map(HeaderValue::as_bytes);
+        authorization
+            .into_iter()
+            .chain(own)
+            .find_map(|presented| self.tokens.source_of(presented))
+            .ok_or_else(|| Rejection::new(Incident::Unauthorized, "a valid token is needed"))
+    }
+
+    /// The batch's lines; on a thread of their own, since a body may take long to inflate.
+    async fn inflate(
+        &self,
+        encoding: Encoding,
+        payload: &Bytes,
+        place: &Admitted,
+    ) -> Result<Bytes, Rejection> {
+        if encoding == Encoding::Identity {
+            return Ok(payload.clone());
+        }
+        let _turn = self.inflating.acquire().await.expect("never closed");
+        let (payload, limits, mut charge) = (payload.clone(), self.limits, place.charge());
+        tokio::task::spawn_blocking(move || {
+            let mut refusal = Incident::InFlightFull;
+            let grow = |bytes: ByteCount| charge.grow(bytes.0).map_err(|incident| refusal = incident).is_ok();
+            match decode::inflate(encoding, &payload, limits, grow) {
+                Ok(lines) => Ok(charge.cover(lines)),
+                Err(DecodeError::NoMemory) => Err(Rejection::busy(refusal)),
+                Err(error) => Err(undecodable(&error)),
+            }
+        })
+        .await
+        .unwrap_or_else(|_| {
+            Err(Rejection::new(Incident::BadEncoding, format!("{encoding}: cannot be inflated")))
+        })
+    }
+
+    async fn hand_on(
+        &self,
+        source: Arc<str>,
+        encoding: Encoding,
+        payload: Bytes,
+        lines: Bytes,
+    ) -> Result<Response<AnswerBody>, Rejection> {
+        let received_at = self.surroundings.clock.now();
+        let sizes = Event::Accepted {
+            payload: ByteCount(payload.len() as u64),
+            lines: ByteCount(lines.len() as u64),
+        };
+        let answer = accepted(&lines);
+        let batch = Batch { source, encoding, payload, lines, received_at, tail: Tail::Whole };
+        self.intake.accept(batch).await.map_err(|refused| Rejection {
+            retry_after: Some(refused.retry_after()),
+            ..Rejection::new(Incident::IntakeRefused, refused.to_string())
+        })?;
+        self.surroundings.observer.observe(Transport::Http, sizes);
+        Ok(answer)
+    }
+}
+
+fn header_name(name: &str) -> Result<HeaderName, SetupError> {
+    name.parse().map_err(|_| SetupError::TokenHeader { name: name.to_owned() })
+}
+
+/// The credentials of the `Bearer` scheme (RFC 6750), whose name is in any case.
+fn bearer(value: &HeaderValue) -> Option<&[u8]> {
+    let (scheme, credentials) = value.as_bytes().split_at_checked("Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| credentials.trim_ascii())
+}
+
+/// The one coding that the head names; none where it names none.
+fn named_encoding(headers: &HeaderMap) -> Result<Option<Encoding>, Rejection> {
+    let refused = |message: String| Rejection::new(Incident::UnknownEncoding, message);
+    let mut values = headers.get_all(CONTENT_ENCODING).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let name = value.to_str().unwrap_or_default().trim();
+    if values.next().is_some() || name.contains(',') {
+        return Err(refused("several content codings in a row are not supported: use one".to_owned()));
+    }
+    let known = Encoding::ALL.into_iter().find(|encoding| encoding.name().eq_ignore_ascii_case(name));
+    // `x-gzip` is gzip (RFC 9110 §8.4.1.3); `x-snappy-framed` is what snappy's own description registers.
+    let known = known.or(match name.to_ascii_lowercase().as_str() {
+        "x-gzip" => Some(Encoding::Gzip),
+        "x-snappy-framed" => Some(Encoding::Snappy),
+        _ => None,
+    });
+    known.map(Some).ok_or_else(|| {
+        let names = Encoding::ALL.map(Encoding::name).join(", ");
+        refused(format!("content coding {name:?} is not known: use one of {names}"))
+    })
+}
+
+fn undecodable(error: &DecodeError) -> Rejection {
+    let incident = match error {
+        DecodeError::TooLarge(_) => Incident::InflatedTooLarge,
+        DecodeError::Ratio(_) => Incident::RatioTooHigh,
+        DecodeError::Corrupt { .. } | DecodeError::NoMemory => Incident::BadEncoding,
+    };
+    Rejection::new(incident, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_coding_or_none_is_named() {
+        let named = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(CONTENT_ENCODING, HeaderValue::from_static(value));
+            }
+            named_encoding(&headers).map_err(|rejection| rejection.incident)
+        };
+        let cases: [(&[&'static str], _); 9] = [
+            (&[], Ok(None)),
+            (&["gzip"], Ok(Some(Encoding::Gzip))),
+            (&["X-GZip"], Ok(Some(Encoding::Gzip))),
+            (&[" zstd "], Ok(Some(Encoding::Zstd))),
+            (&["identity"], Ok(Some(Encoding::Identity))),
+            (&["gzip, gzip"], Err(Incident::UnknownEncoding)),
+            (&["gzip", "zstd"], Err(Incident::UnknownEncoding)),
+            (&["br"], Err(Incident::UnknownEncoding)),
+            (&[""], Err(Incident::UnknownEncoding)),
+        ];
+        for (values, expected) in cases {
+            assert_eq!(named(values), expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn bearer_credentials_are_found_whatever_the_schemes_case() {
+        let found =
+            |text| bearer(&HeaderValue::from_static(text)).map(|it| String::from_utf8(it.to_vec()).unwrap());
+        assert_eq!(found("Bearer abc").as_deref(), Some("abc"));
+        assert_eq!(found("bearer  abc ").as_deref(), Some("abc"));
+        for none in ["abc", "Basic abc", "Bearerabc", ""] {
+            assert_eq!(found(none), None, "{none}");
+        }
+    }
+}
