@@ -154,7 +154,7 @@ impl Clients {
         };
         let v4 = 0x6440_0000 | (spread(household) as u32 >> 10);
         let address = match home.below(100) {
-            0..37 if !crowded => {
+            0..41 if !crowded => {
                 let network = 0x2001_0db8 << 32 | spread(household);
                 Address::V6 { network, interface: derive(number, day.0 as u64) | 1 << 63 }
             }
@@ -270,7 +270,7 @@ mod tests {
                 }
             });
         }
-        assert!((6_500..7_600).contains(&v6), "{v6}");
+        assert!((7_300..8_400).contains(&v6), "{v6}");
         assert_eq!(moved, v6);
         assert!((17_000..19_000).contains(&networks.len()), "{}", networks.len());
     }

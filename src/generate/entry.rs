@@ -103,6 +103,26 @@ pub struct Exchange {
     pub completed: bool,
 }
 
+impl Exchange {
+    /// A complete answer to a request without a range.
+    pub const fn whole(status: u16, sent: u64) -> Self {
+        Self { range: RangeHeader::Absent, status, content: ContentHeader::Absent, sent, completed: true }
+    }
+
+    /// A complete answer to a request for a part.
+    pub const fn part(range: RangeHeader, part: ByteRange, total: u64) -> Self {
+        let content = ContentHeader::Part { part, total };
+        Self { range, status: 206, content, sent: part.len().0, completed: true }
+    }
+
+    /// The answer to a range from `first` on, where nothing is.
+    pub const fn unsatisfied(first: u64, total: u64) -> Self {
+        let range = RangeHeader::From(first);
+        let content = ContentHeader::Unsatisfied { total };
+        Self { range, status: 416, content, sent: 0, completed: true }
+    }
+}
+
 /// The request's `Range`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RangeHeader {

@@ -198,7 +198,7 @@ fn plan_episode(options: &Options, show_index: u32, show: &Show, age: u64) -> Ep
     let mut rng = Rng::new(derive(derive(options.seed, u64::from(show_index)), age));
     let published = publication(options, show_index, show, age);
     let number = show.episodes - age;
-    let (file, slug) = file_name(show_index, show, number, published);
+    let (file, slug) = file_name(show_index, number, published);
     let path = format!("/podcast/{}/{file}", show.slug);
     let url = percent_encode(&path);
     let duration_seconds = match rng.below(TRAILERS) {
@@ -246,7 +246,7 @@ fn publication(options: &Options, show_index: u32, show: &Show, age: u64) -> Tim
 }
 
 /// The file's name and the episode's slug, which is the name without its ending.
-fn file_name(show_index: u32, show: &Show, number: u64, published: Timestamp) -> (String, String) {
+fn file_name(show_index: u32, number: u64, published: Timestamp) -> (String, String) {
     let (stem, ending) = match show_index % 6 {
         0 | 1 => (format!("{number:03}"), "mp3"),
         2 => (format!("{}-{number}", published.day()), "mp3"),

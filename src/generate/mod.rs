@@ -13,9 +13,12 @@
 //! - **Fastly's own**: shield lines, inner requests of segmented caching, lines delivered twice (0.5 %), and
 //!   one line in a thousand that cannot be read. The CSV format logs at the edge only, as its VCL did.
 //!
+//! Hosts are reserved names and addresses come from reserved blocks, so no line names anybody. The user agents
+//! and network numbers are real ones.
+//!
 //! Lines come in the order of their transfers' ends; starts are out of order by up to 41 minutes. Pure: the
-//! only effect is writing to what the caller gives. Memory grows with the requests in flight, not with lines
-//! or listeners.
+//! only effect is writing to what the caller gives. Memory is bounded: it holds the episodes and the requests in
+//! flight, neither lines nor listeners.
 
 mod agents;
 mod client;
@@ -23,6 +26,7 @@ mod devices;
 mod entry;
 mod format;
 mod library;
+mod oddity;
 mod places;
 mod queue;
 mod rng;
@@ -46,6 +50,9 @@ pub use traffic::Generator;
 /// How much is kept before it is written out.
 const CHUNK_BYTES: usize = 256 << 10;
 
+/// Ten years.
+const MOST_DAYS: u32 = 3_660;
+
 /// What to generate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -62,14 +69,14 @@ pub struct Options {
     pub listeners: u32,
     /// No request begins earlier.
     pub start: Timestamp,
-    /// All requests begin within so many times 24 hours; 0 counts as 1.
+    /// All requests begin within so many times 24 hours; 0 counts as 1, more than 3,660 as 3,660.
     pub days: u32,
 }
 
 impl Options {
     /// The first instant after the generated days.
     fn end(&self) -> Timestamp {
-        self.start.plus(Duration::from_secs(86_400 * u64::from(self.days.max(1))))
+        self.start.plus(Duration::from_secs(86_400 * u64::from(self.days.clamp(1, MOST_DAYS))))
     }
 }
 

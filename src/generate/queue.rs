@@ -27,6 +27,10 @@ impl<T> Queue<T> {
         Self { order: BinaryHeap::new(), places: Vec::new(), free: Vec::new(), pushed: 0 }
     }
 
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
     pub fn push(&mut self, time_us: i64, item: T) {
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push(None);

@@ -5,6 +5,7 @@
 
 use super::Options;
 use super::places::Places;
+use super::rng::Rng;
 use crate::units::{Timestamp, UtcHour};
 
 pub const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -24,10 +25,11 @@ pub struct Schedule {
     /// Since `current.start`, in fractions of a microsecond.
     elapsed: u64,
     left: u64,
+    rng: Rng,
 }
 
-/// A part of an hour and the lines that come out in it, evenly.
-#[derive(Clone, Copy, Debug)]
+/// A part of an hour and the lines that come out in it: one somewhere in each step.
+#[derive(Clone, Copy, Debug, Default)]
 struct Stretch {
     start: i64,
     lines: u64,
@@ -58,8 +60,9 @@ impl Schedule {
             stretches.push(Stretch { start, lines, step: step / lines.max(1) });
         }
         let mut hours = stretches.into_iter();
-        let current = hours.next().expect("at least one day");
-        Self { hours, left: current.lines, current, elapsed: 0 }
+        // None where the calendar ends.
+        let current = hours.next().unwrap_or_default();
+        Self { hours, left: current.lines, current, elapsed: 0, rng: Rng::new(options.seed) }
     }
 
     /// When the next line comes out; None after the last.
@@ -70,7 +73,8 @@ impl Schedule {
             self.elapsed = 0;
         }
         self.left -= 1;
-        let micros = self.current.start + (self.elapsed >> FRACTION_BITS) as i64;
+        let within = self.elapsed + self.rng.below(self.current.step);
+        let micros = self.current.start + (within >> FRACTION_BITS) as i64;
         self.elapsed += self.current.step;
         Timestamp::from_micros(micros)
     }
@@ -92,6 +96,13 @@ mod tests {
             assert!(times.iter().all(|time| time.micros() >= options.start.micros() + HORIZON));
             assert!(times.iter().all(|time| *time < options.end()));
         }
+    }
+
+    #[test]
+    fn where_the_calendar_ends_there_are_no_lines() {
+        let start = Timestamp::from_seconds(253_402_300_799).unwrap();
+        let options = Options { start, ..Options::default() };
+        assert_eq!(Schedule::new(&options, &Places::new(1)).next(), None);
     }
 
     #[test]

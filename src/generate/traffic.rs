@@ -7,10 +7,9 @@
 
 use super::agents::Manner;
 use super::client::Client;
-use super::entry::{
-    Blemish, Cache, ContentHeader, Entry, Exchange, Method, Query, RangeHeader, Referer, Target, Vantage,
-};
+use super::entry::{Blemish, Cache, Entry, Exchange, Method, Query, RangeHeader, Referer, Target, Vantage};
 use super::format::Writer;
+use super::oddity::Oddity;
 use super::queue::Queue;
 use super::rng::{Rng, derive};
 use super::schedule::{HORIZON, MICROS_PER_SECOND, Schedule};
@@ -20,52 +19,45 @@ use super::world::World;
 use super::{Options, OutputFormat};
 use crate::units::{ByteRange, Timestamp};
 
+/// How many requests may wait, at about 250 bytes each. Beyond it, clients stop after the request at hand; only
+/// thousands of lines a second for longer than a playback lasts come to that.
+const MOST_WAITING: usize = 400_000;
+
 /// What a client comes for.
 #[derive(Clone, Copy, Debug)]
 enum Visit {
     /// A listener plays or downloads an episode.
     Listen,
+    /// The same before its publication.
+    ListenEarly,
     /// A robot fetches an episode.
     Robot,
+    /// A robot asks for an episode's headers.
+    RobotHead,
     /// A service reads a feed.
     Feed,
     /// An app shows a cover or chapters.
     Page,
-    /// A player asks for an episode's headers only.
-    Head,
-    /// A link that is broken.
-    Missing,
-    /// A range behind the file's end.
-    Unsatisfiable,
-    /// A cached copy is still good.
-    NotModified,
-    /// http to https.
-    Moved,
-    /// The file's last bytes, where some formats keep their index.
-    Suffix,
-    /// Two ranges in one request.
-    TwoRanges,
-    /// An episode before its publication.
-    TooEarly,
-    /// The origin is down.
-    Failure,
+    /// A listener's player makes an odd request.
+    Odd(Oddity),
 }
 
 /// Of 10,000 visits. A listener's visit is of several requests, so shares of lines differ.
-const VISITS: [(Visit, u64); 13] = [
+const VISITS: [(Visit, u64); 14] = [
     (Visit::Listen, 6_870),
-    (Visit::Robot, 1_060),
+    (Visit::ListenEarly, 30),
+    (Visit::Robot, 640),
+    (Visit::RobotHead, 420),
     (Visit::Feed, 700),
     (Visit::Page, 700),
-    (Visit::Head, 250),
-    (Visit::Missing, 120),
-    (Visit::Unsatisfiable, 40),
-    (Visit::NotModified, 80),
-    (Visit::Moved, 60),
-    (Visit::Suffix, 50),
-    (Visit::TwoRanges, 20),
-    (Visit::TooEarly, 30),
-    (Visit::Failure, 20),
+    (Visit::Odd(Oddity::Head), 250),
+    (Visit::Odd(Oddity::Missing), 120),
+    (Visit::Odd(Oddity::Unsatisfiable), 40),
+    (Visit::Odd(Oddity::NotModified), 80),
+    (Visit::Odd(Oddity::Moved), 60),
+    (Visit::Odd(Oddity::Suffix), 50),
+    (Visit::Odd(Oddity::TwoRanges), 20),
+    (Visit::Odd(Oddity::Failure), 20),
 ];
 
 /// A request that has yet to leave its line.
@@ -132,7 +124,7 @@ impl Generator {
             None => self.begin_visit(),
         };
         self.writer.write(&self.world, &line.entry, out);
-        if line.again {
+        if line.again || self.waiting.len() >= MOST_WAITING {
             return;
         }
         if let Some(playback) = line.playback {
@@ -157,29 +149,30 @@ impl Generator {
                 let client = self.listener();
                 self.begin_playback(client, index)
             }
-            Visit::Robot => {
-                let client = self.world.clients.bot(&self.world.places, &self.world.agents, self.rng.next());
-                if self.rng.happens(4_000) {
-                    let mut line = self.single(client, self.episode(index), reply(200, 0));
-                    line.entry.method = Method::Head;
-                    line
-                } else {
-                    self.begin_playback(client, index)
-                }
-            }
-            Visit::Feed => self.read_feed(index),
-            Visit::Page => {
-                let client = self.listener();
-                let (show, page) = (self.world.library.get(index).show, self.rng.below(4) as u8);
-                let sent = self.rng.between(900, 400_000);
-                self.single(client, Target::Page { show, page }, reply(200, sent))
-            }
-            Visit::TooEarly => {
+            Visit::ListenEarly => {
                 let client = self.listener();
                 let index = self.world.library.pick_upcoming(self.rng.next()).unwrap_or(index);
                 self.begin_playback(client, index)
             }
-            _ => self.oddity(visit, index),
+            Visit::Robot => {
+                let client = self.robot();
+                self.begin_playback(client, index)
+            }
+            Visit::RobotHead => {
+                let client = self.robot();
+                self.odd_request(client, Oddity::Head, index)
+            }
+            Visit::Feed => self.read_feed(self.world.library.get(index).show),
+            Visit::Page => {
+                let client = self.listener();
+                let (show, page) = (self.world.library.get(index).show, self.rng.below(4) as u8);
+                let sent = self.rng.between(900, 400_000);
+                self.single(client, Target::Page { show, page }, Exchange::whole(200, sent))
+            }
+            Visit::Odd(oddity) => {
+                let client = self.listener();
+                self.odd_request(client, oddity, index)
+            }
         }
     }
 
@@ -191,8 +184,8 @@ impl Generator {
         clients.listener(places, agents, place, number, self.now.day())
     }
 
-    fn episode(&self, index: u32) -> Target {
-        Target::Episode { index, odd: false }
+    fn robot(&mut self) -> Client {
+        self.world.clients.bot(&self.world.places, &self.world.agents, self.rng.next())
     }
 
     fn begin_playback(&mut self, client: Client, index: u32) -> Waiting {
@@ -213,64 +206,33 @@ impl Generator {
         Waiting { entry, playback: Some(playback), again: false }
     }
 
-    fn read_feed(&mut self, index: u32) -> Waiting {
-        let show = self.world.library.get(index).show;
+    fn read_feed(&mut self, show: u32) -> Waiting {
         let agent = self.world.agents.pick_fetcher(self.rng.next(), show);
         let client = self.world.clients.fetcher(&self.world.places, agent);
         let exchange = match self.rng.below(10) {
-            0..4 => reply(304, 0),
-            _ => reply(200, 60_000 + u64::from(show) * 7_919 + self.rng.below(64)),
+            0..4 => Exchange::whole(304, 0),
+            _ => Exchange::whole(200, 60_000 + u64::from(show) * 7_919 + self.rng.below(64)),
         };
         self.single(client, Target::Feed { show }, exchange)
     }
 
-    /// Requests that count for nothing, and the odd ones that do.
-    fn oddity(&mut self, visit: Visit, index: u32) -> Waiting {
-        let client = self.listener();
-        let size = self.world.library.get(index).size;
-        let mut target = self.episode(index);
-        let mut method = Method::Get;
-        let exchange = match visit {
-            Visit::Head => {
-                method = Method::Head;
-                reply(200, 0)
-            }
-            Visit::Missing => {
-                target = Target::Missing { number: self.rng.below(1_000) as u16 };
-                reply(404, 186)
-            }
-            Visit::Unsatisfiable => Exchange {
-                range: RangeHeader::From(size + self.rng.below(size)),
-                content: ContentHeader::Unsatisfied { total: size },
-                ..reply(416, 0)
-            },
-            Visit::NotModified => reply(304, 0),
-            Visit::Moved => reply(301, 0),
-            Visit::Suffix => {
-                let length = self.rng.between(1, size + 1);
-                partial(RangeHeader::Suffix(length), ByteRange::new(size - length, size), size)
-            }
-            Visit::TwoRanges => {
-                let from = size - size / 3;
-                Exchange { range: RangeHeader::Two(size / 3, from), ..reply(206, size / 3 + size - from) }
-            }
-            _ => reply(503, 450),
+    fn odd_request(&mut self, client: Client, oddity: Oddity, index: u32) -> Waiting {
+        let exchange = oddity.exchange(self.world.library.get(index).size, &mut self.rng);
+        let target = match oddity {
+            Oddity::Missing => Target::Missing { number: self.rng.below(1_000) as u16 },
+            _ => Target::Episode { index, odd: false },
         };
         let mut line = self.single(client, target, exchange);
-        line.entry.method = method;
+        line.entry.method = oddity.method();
+        line.entry.cache = oddity.cache().unwrap_or(line.entry.cache);
         line
     }
 
     /// A visit of one request.
     fn single(&mut self, client: Client, target: Target, exchange: Exchange) -> Waiting {
         let elapsed_us = self.rng.between(300, 60_000) + exchange.sent * 1_000_000 / client.bytes_per_second;
-        let elapsed_us = elapsed_us.min(HORIZON as u64);
-        let step = Step { pause_us: 0, elapsed_us, exchange };
-        let mut entry = self.entry(client, target, &step);
-        if matches!(exchange.status, 400.. | 301) {
-            entry.cache = if exchange.status == 503 { Cache::Error } else { Cache::Pass };
-        }
-        Waiting { entry, playback: None, again: false }
+        let step = Step { pause_us: 0, elapsed_us: elapsed_us.min(HORIZON as u64), exchange };
+        Waiting { entry: self.entry(client, target, &step), playback: None, again: false }
     }
 
     /// A request that ends now.
@@ -325,7 +287,8 @@ impl Generator {
                 let part =
                     ByteRange::new(first + (block << 20), first + ((block + 1) << 20)).clipped(0, size);
                 if !part.is_empty() {
-                    let exchange = partial(RangeHeader::Between(part.start, part.end - 1), part, size);
+                    let range = RangeHeader::Between(part.start, part.end - 1);
+                    let exchange = Exchange::part(range, part, size);
                     self.push_pass(Entry { vantage: Vantage::Inner, exchange, ..*outer }, block * 50);
                 }
             }
@@ -364,16 +327,6 @@ impl Generator {
             _ => None,
         }
     }
-}
-
-/// A complete answer to a request without a range.
-const fn reply(status: u16, sent: u64) -> Exchange {
-    Exchange { range: RangeHeader::Absent, status, content: ContentHeader::Absent, sent, completed: true }
-}
-
-/// A complete answer to a request for a part.
-fn partial(range: RangeHeader, part: ByteRange, total: u64) -> Exchange {
-    Exchange { range, content: ContentHeader::Part { part, total }, ..reply(206, part.len().0) }
 }
 
 /// A time moved by microseconds; one that would leave the calendar stays where it is.

@@ -82,15 +82,8 @@ impl Playback {
 
     /// How Apple's players ask whether ranges are supported.
     fn probe(&self, rng: &mut Rng) -> Step {
-        let last = self.file.size.min(2) - 1;
-        let part = ByteRange::new(0, last + 1);
-        let exchange = Exchange {
-            range: RangeHeader::Between(0, 1),
-            status: 206,
-            content: ContentHeader::Part { part, total: self.file.size },
-            sent: part.len().0,
-            completed: true,
-        };
+        let part = ByteRange::new(0, self.file.size.min(2));
+        let exchange = Exchange::part(RangeHeader::Between(0, 1), part, self.file.size);
         Step { pause_us: 0, elapsed_us: rng.between(8_000, 90_000), exchange }
     }
 

@@ -1,4 +1,4 @@
-//! All that stays the same while lines are made: places, agents, shows, and who the clients are.
+//! What the traffic draws from: places, agents, shows and clients. Only the episodes' odds change with time.
 
 use super::Options;
 use super::agents::Agents;
