@@ -7,7 +7,6 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -62,12 +61,12 @@ impl Aside {
             .map_err(|error| JournalError::io("put aside", file, error))
     }
 
-    /// Removes what was put here longer ago than `keep`.
-    pub fn expire(&self, now: Timestamp, keep: Duration) -> Result<(), JournalError> {
+    /// Removes what was put here before that.
+    pub fn expire(&self, time: Timestamp) -> Result<(), JournalError> {
         self.kept()
             .and_then(|kept| {
                 kept.iter()
-                    .filter(|kept| kept.written.plus(keep) <= now)
+                    .filter(|kept| kept.written <= time)
                     .try_for_each(|kept| fs::remove_file(&kept.path))
             })
             .map_err(|error| JournalError::io("remove old files from", &self.folder, error))

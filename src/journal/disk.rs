@@ -46,6 +46,12 @@ pub trait Faults: Send + Sync {
     fn before(&self, operation: Operation, path: &Path) -> Verdict;
 }
 
+impl<F: Fn(Operation, &Path) -> Verdict + Send + Sync> Faults for F {
+    fn before(&self, operation: Operation, path: &Path) -> Verdict {
+        self(operation, path)
+    }
+}
+
 #[derive(Clone)]
 pub(super) struct Disk {
     faults: Option<Arc<dyn Faults>>,

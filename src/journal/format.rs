@@ -4,7 +4,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `journal.id` | a file head (below) with first position 0: who this journal is |
+//! | `journal.id` | a file head (below): who this journal is; no position before its first is given out again |
 //! | `journal.lock` | locked while a process writes; holds its process id as text |
 //! | `NNNNNNNNNNNNNNNNNNNN.segment` | a file head, then records; named by its first position, 20 digits |
 //! | `aside/` | bytes that could not be read or were cut, for an operator to look at; never read again |

@@ -7,7 +7,6 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use super::disk::Disk;
 use super::error::JournalError;
@@ -53,30 +52,23 @@ impl Held {
         self.sealed.front().map(|segment| segment.name.first)
     }
 
-    /// Drops the oldest segment if it is committed; `end` is where the newest one ends. False if there is none.
-    pub fn drop_oldest(&mut self, disk: &Disk, end: JournalPosition) -> Result<bool, JournalError> {
-        let Some(oldest) = self.sealed.front().copied() else { return Ok(false) };
+    /// Whether there is an oldest segment and all of it is committed; `end` is where the newest one ends.
+    pub fn oldest_is_committed(&self, end: JournalPosition) -> bool {
         let ends = self.sealed.get(1).map_or(end, |next| next.name.first);
-        if ends > self.committed {
-            return Ok(false);
-        }
+        !self.sealed.is_empty() && ends <= self.committed
+    }
+
+    /// Whether there is an oldest segment, all of it older than that. One whose age nothing tells is.
+    pub fn oldest_was_received_before(&self, time: Timestamp) -> bool {
+        let oldest = self.sealed.front();
+        oldest.is_some_and(|segment| segment.newest.is_none_or(|newest| newest <= time))
+    }
+
+    pub fn drop_oldest(&mut self, disk: &Disk) -> Result<(), JournalError> {
+        let Some(oldest) = self.sealed.front() else { return Ok(()) };
         disk.remove(&oldest.name.path(&self.folder))?;
         self.sealed.pop_front();
         self.shared.generation.fetch_add(1, Ordering::Release);
-        disk.sync_folder(&self.folder)?;
-        Ok(true)
-    }
-
-    /// Drops what is committed and was received longer ago than `keep`.
-    pub fn expire(
-        &mut self,
-        disk: &Disk,
-        end: JournalPosition,
-        now: Timestamp,
-        keep: Duration,
-    ) -> Result<(), JournalError> {
-        let is_old = |segment: &Sealed| segment.newest.is_none_or(|newest| newest.plus(keep) <= now);
-        while self.sealed.front().is_some_and(is_old) && self.drop_oldest(disk, end)? {}
-        Ok(())
+        disk.sync_folder(&self.folder)
     }
 }

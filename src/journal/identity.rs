@@ -1,8 +1,11 @@
-//! Who a journal is: made up once, kept in `journal.id` and repeated in every segment's head, so that either restores
-//! the other.
+//! Who a journal is, and where it goes on when it holds nothing.
+//!
+//! The identity is made up once, kept in `journal.id` and repeated in every segment's head, so that either restores
+//! the other. Beside it `journal.id` keeps a position, the floor: none before it is ever given out again. It is
+//! raised before segments go that alone told how far the journal had come.
 
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, IoSlice, Read};
 use std::path::{Path, PathBuf};
 
 use super::disk::Disk;
@@ -13,21 +16,22 @@ use crate::units::JournalPosition;
 
 const NAME: &str = "journal.id";
 
-/// The folder's identity, made if there is neither one nor a segment, and restored from a segment if it was lost.
+/// The folder's identity and its floor; made if there is neither one nor a segment, restored from a segment if lost.
 pub(super) fn establish(
     disk: &Disk,
     folder: &Path,
     segments: &[SegmentName],
-) -> Result<Identity, JournalError> {
-    if let Some(identity) = read(folder, &[])? {
-        return Ok(identity);
+) -> Result<FileHead, JournalError> {
+    if let Some(Ok(head)) = read_head(&folder.join(NAME))? {
+        return Ok(head);
     }
     let identity = match find(folder, segments)? {
         Some(identity) => identity,
         None => random(folder)?,
     };
-    write(disk, folder, identity)?;
-    Ok(identity)
+    let head = FileHead { identity, first: JournalPosition::START };
+    write(disk, folder, head)?;
+    Ok(head)
 }
 
 /// The folder's identity without changing anything; None for a folder that holds no journal yet.
@@ -87,13 +91,12 @@ fn random(folder: &Path) -> Result<Identity, JournalError> {
     })
 }
 
-/// Written beside and renamed, so that there is never half a file of that name.
-fn write(disk: &Disk, folder: &Path, identity: Identity) -> Result<(), JournalError> {
+/// Writes identity and floor, beside and renamed, so that there is never half a file of that name.
+pub(super) fn write(disk: &Disk, folder: &Path, head: FileHead) -> Result<(), JournalError> {
     let beside: PathBuf = folder.join("journal.id.new");
     disk.remove(&beside)?;
-    let mut file = disk.create(&beside)?;
-    file.write_all(&FileHead { identity, first: JournalPosition::START }.encode())
-        .map_err(|error| JournalError::io("write to", &beside, error))?;
+    let file = disk.create(&beside)?;
+    disk.append(&file, &beside, &mut [IoSlice::new(&head.encode())])?;
     disk.sync(&file, &beside)?;
     let path = folder.join(NAME);
     fs::rename(&beside, &path).map_err(|error| JournalError::io("rename to", &path, error))?;

@@ -14,9 +14,10 @@ use super::aside::Aside;
 use super::disk::Disk;
 use super::error::{FullReason, JournalError};
 use super::format::{
-    FILE_HEAD_BYTES, Identity, LONGEST_SOURCE, RECORD_HEAD_BYTES, RecordHead, body_checksum,
+    FILE_HEAD_BYTES, FileHead, Identity, LONGEST_SOURCE, RECORD_HEAD_BYTES, RecordHead, body_checksum,
 };
 use super::held::Held;
+use super::identity;
 use super::record::Record;
 use super::segment::Active;
 use super::settings::Settings;
@@ -128,10 +129,12 @@ impl Log {
         if started.is_some_and(|oldest| oldest.plus(keep / SEAL_AFTER) <= now) {
             self.seal();
         }
-        let end = self.active.as_ref().map_or(self.next, |active| active.name.first);
-        let expired = self.held.expire(&self.disk, end, now, keep);
+        let mut expired = Ok(true);
+        while matches!(expired, Ok(true)) && self.held.oldest_was_received_before(now.minus(keep)) {
+            expired = self.drop_oldest();
+        }
         self.publish();
-        expired.and(self.aside.expire(now, keep))
+        expired.and(self.aside.expire(now.minus(keep)))
     }
 
     fn append_in_room(&mut self, group: &[Prepared], bytes: u64) -> Result<(), JournalError> {
@@ -246,8 +249,21 @@ impl Log {
         if self.held.count() == 0 && self.next <= self.held.committed() {
             self.seal();
         }
-        let end = self.active.as_ref().map_or(self.next, |active| active.name.first);
-        self.held.drop_oldest(&self.disk, end)
+        let end = self.end_of_held();
+        if !self.held.oldest_is_committed(end) {
+            return Ok(false);
+        }
+        if self.held.count() == 1 && end == self.next {
+            // Nothing else would tell a new process how far the journal has come.
+            identity::write(&self.disk, &self.folder, FileHead { identity: self.identity, first: end })?;
+        }
+        self.held.drop_oldest(&self.disk)?;
+        Ok(true)
+    }
+
+    /// Where the last segment that is not written any more ends.
+    fn end_of_held(&self) -> JournalPosition {
+        self.active.as_ref().map_or(self.next, |active| active.name.first)
     }
 
     fn bytes(&self) -> u64 {

@@ -76,10 +76,11 @@ impl<T: Send + 'static> Journal<T> {
             disk.sync_folder(parent)?;
         }
         let names = segment::SegmentName::list(folder)?;
-        let identity = identity::establish(&disk, folder, &names)?;
+        let head = identity::establish(&disk, folder, &names)?;
+        let identity = head.identity;
         let aside = aside::Aside::new(folder, settings.aside_bytes);
         let recover::Recovered { sealed, next, report } =
-            recover::recover(&disk, folder, names, identity, &aside)?;
+            recover::recover(&disk, folder, names, head, &aside)?;
 
         let shared = Arc::new(status::Shared::default());
         shared.offered.store(next.0, Ordering::Relaxed);

@@ -14,7 +14,8 @@ use std::path::Path;
 use super::aside::Aside;
 use super::disk::Disk;
 use super::error::JournalError;
-use super::format::{FILE_HEAD_BYTES, Identity, JournalId, RECORD_HEAD_BYTES, RecordHead};
+use super::format::{FILE_HEAD_BYTES, FileHead, Identity, JournalId, RECORD_HEAD_BYTES, RecordHead};
+use super::identity;
 use super::scan::{Damage, Flaw, Scan, Step};
 use super::segment::{Sealed, SegmentName};
 use crate::units::{ByteCount, JournalPosition, Timestamp};
@@ -56,26 +57,23 @@ pub(super) fn recover(
     disk: &Disk,
     folder: &Path,
     mut names: Vec<SegmentName>,
-    identity: Identity,
+    head: FileHead,
     aside: &Aside,
 ) -> Result<Recovered, JournalError> {
-    let mut next = JournalPosition::START;
-    let mut cuts = Vec::new();
-    let mut damages = Vec::new();
-    let mut last = None;
+    let identity = head.identity;
+    let mut examined = Vec::new();
     while let Some(name) = names.last().copied() {
-        let examined = Examined::segment(folder, name, identity)?;
-        next = next.max(examined.next());
-        damages.extend(&examined.damages);
-        cuts.extend(examined.clean_up(disk, folder, aside)?);
-        if examined.holds_records() {
-            last = examined.newest;
+        let segment = Examined::segment(folder, name, identity)?;
+        let holds_records = segment.holds_records();
+        examined.push(segment);
+        if holds_records {
             break;
         }
         names.pop();
     }
-    disk.sync_folder(folder)?;
-    let sealed = sealed(folder, &names, identity, last)?;
+    let next = examined.iter().map(Examined::next).fold(head.first, JournalPosition::max);
+    let cuts = clean_up(&examined, disk, folder, FileHead { identity, first: next }, aside)?;
+    let sealed = sealed(folder, &names, identity, examined.last().and_then(|segment| segment.newest))?;
     let report = OpenReport {
         id: identity.id,
         first: names.first().map_or(next, |name| name.first),
@@ -83,9 +81,36 @@ pub(super) fn recover(
         segments: sealed.len(),
         bytes: sealed.iter().map(|segment| ByteCount(segment.bytes)).sum(),
         cuts,
-        damages,
+        damages: examined.into_iter().flat_map(|segment| segment.damages).collect(),
     };
     Ok(Recovered { sealed, next, report })
+}
+
+/// Cuts and removes, having noted before how far the journal may have come. Where there is no space for that note all
+/// stays as it is, as a journal on a full disk must start too.
+fn clean_up(
+    examined: &[Examined],
+    disk: &Disk,
+    folder: &Path,
+    head: FileHead,
+    aside: &Aside,
+) -> Result<Vec<CutTail>, JournalError> {
+    if examined.iter().any(|segment| segment.tail() > 0 || !segment.holds_records()) {
+        match identity::write(disk, folder, head) {
+            Ok(()) => {}
+            Err(error) if error.is_no_space() => {
+                tracing::warn!(%error, "torn tails remain in the journal");
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let mut cuts = Vec::new();
+    for segment in examined {
+        cuts.extend(segment.clean_up(disk, folder, aside)?);
+    }
+    disk.sync_folder(folder)?;
+    Ok(cuts)
 }
 
 /// A segment that was read to its end.
@@ -149,8 +174,14 @@ impl Examined {
         self.unreadable || self.expected > self.name.first
     }
 
+    /// The bytes behind the last sound record.
+    fn tail(&self) -> u64 {
+        self.length - self.end
+    }
+
+    /// Beyond any position that can have been in this segment.
     fn next(&self) -> JournalPosition {
-        match self.length - self.end {
+        match self.tail() {
             0 => self.expected,
             tail => JournalPosition(self.expected.0 + tail / RECORD_HEAD_BYTES as u64 + 1),
         }
@@ -159,7 +190,7 @@ impl Examined {
     /// Cuts the tail, or removes a segment without any record; what remains is durable then.
     fn clean_up(&self, disk: &Disk, folder: &Path, aside: &Aside) -> Result<Option<CutTail>, JournalError> {
         let path = self.name.path(folder);
-        let tail = self.length - self.end;
+        let tail = self.tail();
         let kept_aside =
             tail > 0 && !self.unreadable && aside.copy(folder, self.name, self.end, tail).is_ok();
         if !self.holds_records() {

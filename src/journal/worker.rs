@@ -20,7 +20,7 @@ use crate::units::JournalPosition;
 const GROUP_RECORDS: usize = 512;
 const GROUP_BYTES: u64 = 16 << 20;
 /// How often a full journal looks whether there is room again when nobody appends.
-const FULL_RECHECK: Duration = Duration::from_millis(500);
+const FULL_RECHECK: Duration = Duration::from_millis(200);
 
 pub(super) struct Worker<T> {
     pub log: Log,
@@ -88,11 +88,10 @@ impl<T: Send + 'static> Worker<T> {
                     self.log.skip_to(position);
                     self.log.shared.offered.store(self.log.next.0, Ordering::Release);
                 }
-                Some(Command::Maintain(now)) => {
-                    if let Err(error) = self.log.maintain(now) {
-                        tracing::warn!(%error, "the journal cannot drop what is old");
-                    }
+                Some(Command::Maintain(now, reply)) => {
+                    let maintained = self.log.maintain(now);
                     self.look_for_room();
+                    let _ = reply.send(maintained);
                 }
                 Some(Command::Close(done)) => break Some(done),
                 None => break None,

@@ -25,7 +25,7 @@ pub(super) enum Command<T> {
     Append(Append<T>),
     Commit(JournalPosition),
     SkipTo(JournalPosition),
-    Maintain(Timestamp),
+    Maintain(Timestamp, oneshot::Sender<Result<(), JournalError>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -99,9 +99,12 @@ impl<T: Send + 'static> Writer<T> {
         self.send(Command::SkipTo(position))
     }
 
-    /// Drops what is committed and older than `keep`. The owner of the clock calls this every minute or so.
-    pub fn maintain(&self, now: Timestamp) -> Result<(), JournalError> {
-        self.send(Command::Maintain(now))
+    /// Drops what is committed and older than `keep`. The owner of the clock calls this every minute or so; an error is
+    /// to be told, and the next call tries again.
+    pub async fn maintain(&self, now: Timestamp) -> Result<(), JournalError> {
+        let (reply, done) = oneshot::channel();
+        self.send(Command::Maintain(now, reply))?;
+        done.await.unwrap_or(Err(JournalError::Closed))
     }
 
     /// Appends what was submitted before, then ends the journal: later appends fail with [`JournalError::Closed`],

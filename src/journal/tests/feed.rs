@@ -104,12 +104,7 @@ async fn positions_after_a_lost_end_go_on_behind_the_stores() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_follow_the_writer() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = Settings {
-        segment_bytes: ByteCount(8192),
-        sync_interval: std::time::Duration::from_micros(200),
-        ..settings()
-    };
-    let journal = open(folder.path(), settings);
+    let journal = open(folder.path(), Settings { segment_bytes: ByteCount(8192), ..settings() });
     let reader = journal.reader.clone();
     let following = std::thread::spawn(move || {
         let mut cursor = reader.read_from(JournalPosition::START);

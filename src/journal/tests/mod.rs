@@ -1,10 +1,14 @@
 //! The journal as its users see it, on real files.
 
 mod append;
+mod damage;
+mod faults;
 mod feed;
+mod retention;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -15,7 +19,8 @@ use crate::units::{ByteCount, Encoding, JournalPosition, Timestamp};
 type Value = u32;
 
 fn settings() -> Settings {
-    Settings { min_free_bytes: ByteCount::ZERO, ..Settings::default() }
+    let sync_interval = Duration::from_micros(100);
+    Settings { sync_interval, min_free_bytes: ByteCount::ZERO, ..Settings::default() }
 }
 
 fn open(folder: &Path, settings: Settings) -> Journal<Value> {
