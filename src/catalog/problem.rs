@@ -4,7 +4,11 @@
 //! episodes, for `check` to fail on and for the service to log and count. An [`Error`] means that a source
 //! gave nothing at all.
 
-use std::fmt;
+use std::path::PathBuf;
+use std::{fmt, io};
+
+use super::fetch::FetchError;
+use super::rss::FeedError;
 
 /// Why a source gave no episodes.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +20,18 @@ pub enum Error {
     MissingColumn { file: String, column: &'static str },
     #[error("{file}: the column {column} is named twice in the first line; name each column once")]
     RepeatedColumn { file: String, column: &'static str },
+    #[error("{name}: it lists no episode; write one a row, or leave the catalogue out to count by path")]
+    NoEpisodes { name: String },
+    #[error("{name}: {error}")]
+    Feed { name: String, error: FeedError },
+    #[error("{name}: {error}")]
+    Fetch { name: String, error: FetchError },
+    #[error("{name}: of more than {max_episodes} episodes, the most allowed, {left_out} are left out")]
+    TooManyEpisodes { name: String, max_episodes: usize, left_out: usize },
+    #[error("cannot read the kept copy {}: {error}; it is written anew when its source is read", path.display())]
+    Kept { path: PathBuf, error: io::Error },
+    #[error("cannot keep a copy in {}: {error}; a start without network will not know the newest episodes", path.display())]
+    Keep { path: PathBuf, error: io::Error },
 }
 
 /// One thing in a source that could not be used as it stands.

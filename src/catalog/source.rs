@@ -1,0 +1,280 @@
+//! One source of episodes: where it is, what it last gave, and how it fares.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::fetch::{self, Document, FetchError, Validators};
+use super::item::{Item, Listing};
+use super::kept::{self, Kept};
+use super::known::{Change, Format, KnownEpisodes};
+use super::problem::{Error, Problem};
+use super::{Settings, csv, rss};
+use crate::units::Timestamp;
+
+/// A CSV or an RSS feed (told apart by their first character) to take episodes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    pub location: Location,
+    /// The slug of a feed's show; without it, its title's. Once given, it stays when the title changes. A CSV names
+    /// its shows itself.
+    pub show: Option<String>,
+}
+
+impl Source {
+    /// A source at a path or URL.
+    pub fn at(location: &str) -> Self {
+        Self { location: Location::from(location), show: None }
+    }
+}
+
+/// Where a source is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    File(PathBuf),
+    /// `http` or `https`.
+    Url(String),
+}
+
+impl From<&str> for Location {
+    fn from(text: &str) -> Self {
+        let is_url =
+            |scheme: &str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+        if is_url("http://") || is_url("https://") {
+            Self::Url(text.to_owned())
+        } else {
+            Self::File(text.into())
+        }
+    }
+}
+
+/// A URL is shown without user, password and query: those of private feeds are secrets.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Url(url) => {
+                let url = &url[..url.find(['?', '#']).unwrap_or(url.len())];
+                let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+                let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+                let host = authority.rsplit('@').next().unwrap_or(authority);
+                write!(f, "{scheme}://{host}{path}")
+            }
+        }
+    }
+}
+
+/// How a source fares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceStatus {
+    /// Its location, without secrets.
+    pub source: String,
+    /// How many episodes of it are known, listed or not.
+    pub episodes: usize,
+    /// When it last gave episodes, or said that nothing changed.
+    pub refreshed_at: Option<Timestamp>,
+    /// Why it did not, if it has not since.
+    pub error: Option<String>,
+}
+
+/// A source and what is known from it.
+#[derive(Debug)]
+pub(super) struct Watched {
+    source: Source,
+    format: Format,
+    known: KnownEpisodes,
+    problems: Vec<Problem>,
+    validators: Validators,
+    refreshed_at: Option<Timestamp>,
+    error: Option<String>,
+}
+
+impl Watched {
+    /// A source of which the kept copy is known, if there is one.
+    pub(super) fn new(source: Source, settings: &Settings) -> Self {
+        let mut watched = Self {
+            source,
+            format: Format::Rss,
+            known: KnownEpisodes::default(),
+            problems: Vec::new(),
+            validators: Validators::default(),
+            refreshed_at: None,
+            error: None,
+        };
+        let kept = settings.kept_dir.as_deref().map(|folder| kept::read(folder, &watched.key()));
+        match kept.unwrap_or(Ok(None)) {
+            Ok(None) => {}
+            Ok(Some(kept)) => {
+                watched.format = kept.format;
+                watched.refreshed_at = Some(kept.refreshed_at);
+                watched.known = KnownEpisodes::from_list(kept.list);
+            }
+            Err(error) => watched.error = Some(error.to_string()),
+        }
+        watched
+    }
+
+    pub(super) fn location(&self) -> &Location {
+        &self.source.location
+    }
+
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+
+    pub(super) fn known(&self) -> &KnownEpisodes {
+        &self.known
+    }
+
+    pub(super) fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    pub(super) fn status(&self) -> SourceStatus {
+        SourceStatus {
+            source: self.name(),
+            episodes: self.known.list().len(),
+            refreshed_at: self.refreshed_at,
+            error: self.error.clone(),
+        }
+    }
+
+    /// Gets the document; takes nothing in yet.
+    pub(super) fn fetch(&self, agent: &ureq::Agent, max_bytes: u64) -> Result<Document, FetchError> {
+        match &self.source.location {
+            Location::File(path) => fetch::file(path, max_bytes),
+            Location::Url(url) => fetch::url(agent, url, &self.validators, max_bytes),
+        }
+    }
+
+    /// Takes in what [`Self::fetch`] gave. Whatever is wrong with it, what was known stays known.
+    ///
+    /// # Errors
+    /// The document gave no episodes, or they are taken in but could not be kept, or not all of them.
+    pub(super) fn take_in(
+        &mut self,
+        fetched: Result<Document, FetchError>,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> (Vec<Change>, Result<(), Error>) {
+        let (changes, result) = match self.read(fetched) {
+            Ok(None) => (Vec::new(), Ok(())),
+            Ok(Some((format, listing))) => self.renew(format, listing, settings, now),
+            Err(error) => {
+                self.error = Some(error.to_string());
+                return (Vec::new(), Err(error));
+            }
+        };
+        self.refreshed_at = Some(now);
+        self.error = result.as_ref().err().map(ToString::to_string);
+        (changes, result)
+    }
+
+    /// None where nothing changed.
+    fn read(&mut self, fetched: Result<Document, FetchError>) -> Result<Option<(Format, Listing)>, Error> {
+        let name = self.name();
+        let (bytes, validators) = match fetched.map_err(|error| Error::Fetch { name: name.clone(), error })? {
+            Document::Unchanged => return Ok(None),
+            Document::Read { bytes, validators } => (bytes, validators),
+        };
+        let (format, listing) = if is_xml(&bytes) {
+            let show = self.source.show.as_deref().or(self.known.show());
+            let listing = rss::parse(&bytes, &name, show).map_err(|error| Error::Feed { name, error })?;
+            (Format::Rss, listing)
+        } else {
+            (Format::Csv, csv_listing(&bytes, &name)?)
+        };
+        self.validators = validators; // only now: a document that is no use must be sent again
+        Ok(Some((format, listing)))
+    }
+
+    fn renew(
+        &mut self,
+        format: Format,
+        listing: Listing,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> (Vec<Change>, Result<(), Error>) {
+        let before = self.known.clone();
+        let (changes, left_out) = self.known.update(listing.items, format, settings.max_episodes);
+        self.format = format;
+        self.problems = listing.problems;
+        let mut result = Ok(());
+        if self.known != before
+            && let Some(folder) = &settings.kept_dir
+        {
+            result = self.keep(folder, now);
+        }
+        if left_out > 0 {
+            let max_episodes = settings.max_episodes;
+            result = result.and(Err(Error::TooManyEpisodes { name: self.name(), max_episodes, left_out }));
+        }
+        (changes, result)
+    }
+
+    fn keep(&self, folder: &Path, now: Timestamp) -> Result<(), Error> {
+        let kept = Kept { format: self.format, refreshed_at: now, list: self.known.list().to_vec() };
+        kept::write(folder, &self.key(), &self.name(), &kept)
+    }
+
+    fn name(&self) -> String {
+        self.source.location.to_string()
+    }
+
+    /// What the kept copy goes by: the whole location, secrets included.
+    fn key(&self) -> String {
+        match &self.source.location {
+            Location::File(path) => path.to_string_lossy().into_owned(),
+            Location::Url(url) => url.clone(),
+        }
+    }
+}
+
+/// Whether the document begins as XML does, in UTF-8 or UTF-16.
+fn is_xml(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    bytes.starts_with(b"<") || bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
+}
+
+fn csv_listing(bytes: &[u8], name: &str) -> Result<Listing, Error> {
+    let csv::CsvCatalog { episodes, problems } = csv::parse(bytes, name)?;
+    if episodes.is_empty() {
+        return Err(Error::NoEpisodes { name: name.to_owned() });
+    }
+    let identified = |episode: crate::attribution::Episode| Item {
+        identity: format!("{}/{}", episode.show, episode.slug),
+        episode,
+    };
+    Ok(Listing { items: episodes.into_iter().map(identified).collect(), problems })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locations_are_shown_without_secrets() {
+        for (text, shown) in [
+            ("catalog.csv", "catalog.csv"),
+            ("https://h.example/feed.xml", "https://h.example/feed.xml"),
+            ("https://me:pass@h.example/feed.xml?token=abc#x", "https://h.example/feed.xml"),
+            ("HTTPS://h.example?token=abc", "HTTPS://h.example"),
+        ] {
+            assert_eq!(Location::from(text).to_string(), shown);
+        }
+        assert!(matches!(Location::from("http/feed.xml"), Location::File(_)));
+    }
+
+    #[test]
+    fn feeds_begin_as_xml() {
+        for (bytes, expected) in [
+            (&b"<rss"[..], true),
+            (b"\xef\xbb\xbf\n <?xml", true),
+            (b"\xff\xfe<\0", true),
+            (b"show,episode", false),
+            (b"\xef\xbb\xbfshow,episode", false),
+            (b"", false),
+        ] {
+            assert_eq!(is_xml(bytes), expected, "{bytes:?}");
+        }
+    }
+}
