@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use hashbrown::HashMap;
+
 use super::agent::{Agent, AgentTable};
 use super::checks::{check_response, is_datacenter, is_vpn};
 use super::delivery::{Delivery, shown_size};
@@ -16,8 +18,8 @@ use super::fate::{Fate, Reason};
 use super::listener::{ClientAddress, ListenerKeys, Secret};
 use super::policy::{Closing, Policy};
 use super::redelivery::SeenIds;
-use super::registry::Registry;
-use super::session::{Change, Joined, Rules, Sessions, Visit, Window};
+use super::registry::{Facts, Mode, Registry};
+use super::session::{Change, Joined, Rejudge, Rules, Sessions, Visit, Window};
 use super::user_agents::{KnownAgent, UserAgents};
 use super::watermark::Watermark;
 use crate::event::{Defect, Malformed, Request};
@@ -142,12 +144,34 @@ impl Engine {
     /// Takes new or changed episodes in; open sessions of those that changed are judged again.
     pub fn update_catalog(&mut self, episodes: impl IntoIterator<Item = Episode>) {
         self.changes.clear();
-        for (id, old) in self.registry.update(episodes) {
-            let new = self.registry.facts(id);
-            let thresholds = &self.policy.thresholds;
-            let (old, new) = (Rules { facts: &old, thresholds }, Rules { facts: &new, thresholds });
-            self.sessions.rejudge(id, old, new, &mut self.changes);
+        let changed: HashMap<EpisodeId, Facts> = self.registry.update(episodes).into_iter().collect();
+        if changed.is_empty() {
+            return;
         }
+        let facts = |id| Some((*changed.get(&id)?, self.registry.facts(id)));
+        let thresholds = &self.policy.thresholds;
+        self.sessions.rejudge(Rejudge { facts: &facts, old: thresholds, new: thresholds }, &mut self.changes);
+    }
+
+    /// Counts by another policy from here on. Open sessions are judged again by its thresholds; under another kind
+    /// of window, those of before stand as they were counted.
+    pub fn change_policy(&mut self, policy: Policy, agents: AgentTable, mode: Mode, feeds: &[String]) {
+        self.changes.clear();
+        if policy.window != self.policy.window {
+            self.sessions = Sessions::new(policy.window);
+        } else if policy.thresholds != self.policy.thresholds {
+            let facts = |id| Some((self.registry.facts(id), self.registry.facts(id)));
+            let (old, new) = (&self.policy.thresholds, &policy.thresholds);
+            self.sessions.rejudge(Rejudge { facts: &facts, old, new }, &mut self.changes);
+        }
+        self.registry.set_mode(mode, feeds.iter().map(String::as_str));
+        self.agents.replace_table(agents, policy.lists.blocked_agents.clone());
+        self.keys.set_rotation(policy.key_rotation_days);
+        self.seen.set_memory(policy.redelivery.0);
+        if let (Some(watermark), Closing::After { lateness }) = (&mut self.watermark, policy.closing) {
+            watermark.set_lateness(lateness);
+        }
+        self.policy = policy;
     }
 
     pub fn registry(&self) -> &Registry {

@@ -1,11 +1,13 @@
 //! An episode as attribution needs it: where it is served, how large and how long it is, since when.
 
+use serde::{Deserialize, Serialize};
+
 use crate::units::Timestamp;
 
 /// One episode, from a catalogue or derived from a path.
 ///
 /// `show` and `slug` together name it in every table; both stay the same over restarts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Episode {
     /// The show's slug.
     pub show: String,

@@ -66,6 +66,11 @@ impl ListenerKeys {
         Self { secret, rotation_days, current: (0, derive(&secret, 0)) }
     }
 
+    /// The key in use changes with the next listener that is asked for.
+    pub fn set_rotation(&mut self, rotation_days: Option<NonZeroU16>) {
+        self.rotation_days = rotation_days;
+    }
+
     /// Hashes a user agent exactly as logged; the same whatever the period.
     pub fn agent(&self, user_agent: &[u8]) -> AgentDigest {
         let mut hasher = SipHasher128::new_with_key(&self.secret);

@@ -26,22 +26,7 @@ fn after_authority(url: &[u8]) -> Option<&[u8]> {
 
 /// Decodes percent-escapes once.
 pub fn percent_decoded(raw: &[u8]) -> Cow<'_, [u8]> {
-    let Some(first) = memchr::memchr(b'%', raw) else { return Cow::Borrowed(raw) };
-    let mut decoded = Vec::with_capacity(raw.len());
-    decoded.extend_from_slice(&raw[..first]);
-    let mut rest = &raw[first..];
-    while let Some((&byte, after)) = rest.split_first() {
-        let escaped = (byte == b'%').then(|| hex_pair(after)).flatten();
-        decoded.push(escaped.unwrap_or(byte));
-        rest = if escaped.is_some() { &after[2..] } else { after };
-    }
-    Cow::Owned(decoded)
-}
-
-fn hex_pair(bytes: &[u8]) -> Option<u8> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    let value = digit(bytes.first()?)? * 16 + digit(bytes.get(1)?)?;
-    u8::try_from(value).ok()
+    percent_encoding::percent_decode(raw).into()
 }
 
 /// The slugs a path gives without a catalogue: its folder's name and its file's name.

@@ -45,6 +45,10 @@ impl SeenIds {
         Self { secret, memory, last: HashMap::new(), order: VecDeque::new(), front: 0 }
     }
 
+    pub fn set_memory(&mut self, memory: Memory) {
+        self.memory = memory;
+    }
+
     /// Whether the id was seen before; remembers it in any case.
     pub fn check(&mut self, id: &[u8], received_at: Timestamp) -> bool {
         self.forget(received_at);

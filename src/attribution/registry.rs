@@ -74,6 +74,12 @@ impl Registry {
         }
     }
 
+    /// Episodes known so far stay.
+    pub fn set_mode<'a>(&mut self, mode: Mode, feeds: impl IntoIterator<Item = &'a str>) {
+        self.mode = mode;
+        self.feeds = Self::new(mode, feeds).feeds;
+    }
+
     /// Adds episodes and replaces those of the same show and slug. Gives the ids whose facts changed, with the old facts.
     pub fn update(&mut self, episodes: impl IntoIterator<Item = Episode>) -> Vec<(EpisodeId, Facts)> {
         let mut changed = Vec::new();

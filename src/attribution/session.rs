@@ -150,11 +150,11 @@ impl Sessions {
         }
     }
 
-    /// Decides again on the open sessions of an episode whose facts changed.
-    pub fn rejudge(&mut self, episode: EpisodeId, old: Rules<'_>, new: Rules<'_>, changes: &mut Vec<Change>) {
+    /// Decides again on the open sessions, by other facts or thresholds.
+    pub fn rejudge(&mut self, rejudge: Rejudge<'_>, changes: &mut Vec<Change>) {
         match self {
-            Self::Calendar(sessions) => sessions.rejudge(episode, old, new, changes),
-            Self::Rolling(sessions) => sessions.rejudge(episode, old, new, changes),
+            Self::Calendar(sessions) => sessions.rejudge(rejudge, changes),
+            Self::Rolling(sessions) => sessions.rejudge(rejudge, changes),
         }
     }
 
@@ -172,4 +172,23 @@ impl Sessions {
 pub struct Rules<'a> {
     pub facts: &'a Facts,
     pub thresholds: &'a Thresholds,
+}
+
+/// What open sessions were judged by, and what they are to be judged by from now on.
+#[derive(Clone, Copy)]
+pub struct Rejudge<'a> {
+    /// Old and new facts of an episode; None leaves its sessions as they are.
+    pub facts: &'a dyn Fn(EpisodeId) -> Option<(Facts, Facts)>,
+    pub old: &'a Thresholds,
+    pub new: &'a Thresholds,
+}
+
+impl Rejudge<'_> {
+    /// Calls `judge` with the old and then with the new rules, if the episode is one to be judged again.
+    fn both<T>(&self, episode: EpisodeId, judge: impl Fn(Rules<'_>) -> T) -> Option<(T, T)> {
+        let (old, new) = (self.facts)(episode)?;
+        let before = judge(Rules { facts: &old, thresholds: self.old });
+        let after = judge(Rules { facts: &new, thresholds: self.new });
+        Some((before, after))
+    }
 }

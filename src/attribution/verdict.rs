@@ -5,7 +5,7 @@
 
 use super::coverage::{Coverage, Precision};
 use super::delivery::{Delivery, place_suffix};
-use crate::units::{ByteCount, ByteRange};
+use crate::units::ByteCount;
 
 /// Suffix requests one session may hold; those past it count as unplaced bytes.
 const MAX_SUFFIXES: usize = 1_024;
@@ -146,6 +146,7 @@ fn assumed_bytes(thresholds: &Thresholds) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::ByteRange;
 
     const MB: u64 = 1_000_000;
 

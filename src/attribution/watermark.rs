@@ -31,6 +31,11 @@ impl Watermark {
         Self { lateness, sources: Vec::new(), open_from: None }
     }
 
+    /// What is closed stays closed.
+    pub fn set_lateness(&mut self, lateness: Duration) {
+        self.lateness = lateness;
+    }
+
     pub fn is_closed(&self, day: UtcDay) -> bool {
         self.open_from.is_some_and(|open| day < open)
     }

@@ -19,16 +19,19 @@ pub enum RecordKind {
     Redelivered = 2,
     /// What counting reads besides lines changed here (catalogue, lists, thresholds…); bytes of the writer's own.
     Rules = 3,
+    /// A [`RecordKind::Batch`] whose last line was cut by its connection's end.
+    CutBatch = 4,
 }
 
 impl RecordKind {
-    pub const ALL: [Self; 3] = [Self::Batch, Self::Redelivered, Self::Rules];
+    pub const ALL: [Self; 4] = [Self::Batch, Self::Redelivered, Self::Rules, Self::CutBatch];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::Batch => "batch",
             Self::Redelivered => "redelivered",
             Self::Rules => "rules",
+            Self::CutBatch => "cut_batch",
         }
     }
 

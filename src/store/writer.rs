@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backend::{Claim, Database, Transaction};
 use super::episodes::Known;
-use super::{Backend, Store, StoreError, retry, rows};
+use super::{Backend, Backoff, Store, StoreError, rows};
 use crate::attribution::Episode;
 use crate::rollup::Delta;
 use crate::units::JournalPosition;
@@ -78,9 +78,23 @@ impl Writer {
         &mut self,
         commit: &Commit<'_>,
         cancelled: &CancellationToken,
-        on_failure: impl FnMut(&StoreError, Duration),
+        mut on_failure: impl FnMut(&StoreError, Duration),
     ) -> Result<(), StoreError> {
-        retry(cancelled, on_failure, async || self.commit(commit).await).await
+        // Not `retry`: a future that borrows both the writer and the commit through its closure is not `Send`.
+        let mut backoff = Backoff::new();
+        let attempts = async {
+            loop {
+                match self.commit(commit).await {
+                    Err(error) if error.is_transient() => {
+                        let pause = backoff.next_pause();
+                        on_failure(&error, pause);
+                        tokio::time::sleep(pause).await;
+                    }
+                    answer => return answer,
+                }
+            }
+        };
+        cancelled.run_until_cancelled(attempts).await.unwrap_or(Err(StoreError::Stopped))
     }
 }
 

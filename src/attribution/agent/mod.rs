@@ -16,3 +16,11 @@ impl AgentTable {
         Agent(ua.starts_with(b"Googlebot"))
     }
 }
+impl AgentTable {
+    pub fn with_lists<'a>(_: impl Iterator<Item = (String, &'a str)>) -> Result<Self, String> {
+        Ok(Self)
+    }
+}
+pub fn describe(a: &Agent) -> bool {
+    a.0
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashTable;
 
-use super::{Change, Contribution, Joined, Rules, Visit};
+use super::{Change, Contribution, Joined, Rejudge, Rules, Visit};
 use crate::attribution::coverage::Precision;
 use crate::attribution::verdict::Received;
 use crate::units::{AgentId, Country, EpisodeId, ListenerKey, Timestamp, UtcDay};
@@ -94,11 +94,11 @@ impl CalendarSessions {
         self.days = self.days.split_off(&open_from);
     }
 
-    pub fn rejudge(&mut self, episode: EpisodeId, old: Rules<'_>, new: Rules<'_>, changes: &mut Vec<Change>) {
-        for session in self.days.values().flatten().filter(|session| session.episode == episode) {
-            let (before, after) = (session.contribution(old), session.contribution(new));
-            if before != after {
-                changes.push(Change { episode, before: Some(before), after: Some(after) });
+    pub fn rejudge(&mut self, rejudge: Rejudge<'_>, changes: &mut Vec<Change>) {
+        for session in self.days.values().flatten() {
+            let judged = rejudge.both(session.episode, |rules| session.contribution(rules));
+            if let Some((before, after)) = judged.filter(|(before, after)| before != after) {
+                changes.push(Change { episode: session.episode, before: Some(before), after: Some(after) });
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use hashbrown::HashMap;
 
-use super::{Change, Contribution, Joined, Rules, Visit, Window};
+use super::{Change, Contribution, Joined, Rejudge, Rules, Visit, Window};
 use crate::attribution::coverage::Precision;
 use crate::attribution::delivery::Delivery;
 use crate::attribution::verdict::Received;
@@ -78,12 +78,11 @@ impl RollingSessions {
         });
     }
 
-    pub fn rejudge(&mut self, episode: EpisodeId, old: Rules<'_>, new: Rules<'_>, changes: &mut Vec<Change>) {
-        for ((_, id), timeline) in &self.timelines {
-            if *id == episode {
-                let before = timeline.contributions(self.window, old);
-                let after = timeline.contributions(self.window, new);
-                push_differences(episode, &before, &after, changes);
+    pub fn rejudge(&mut self, rejudge: Rejudge<'_>, changes: &mut Vec<Change>) {
+        for ((_, episode), timeline) in &self.timelines {
+            let judged = rejudge.both(*episode, |rules| timeline.contributions(self.window, rules));
+            if let Some((before, after)) = judged {
+                push_differences(*episode, &before, &after, changes);
             }
         }
     }

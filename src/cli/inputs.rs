@@ -1,0 +1,132 @@
+//! Log files as lines: plain, `.gz`, `.zst`, folders of them, or standard input.
+//!
+//! Compression is told by the first bytes, not by the name. Memory is bounded whatever the files hold.
+
+use std::fs::File;
+use std::io::{self, BufReader, IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::Failure;
+use crate::parser::{Framer, Framing, Line, TruncatedPolicy};
+use crate::receiver::decode;
+
+/// Bytes read at a time.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// The files to read.
+#[derive(Debug, Args)]
+pub struct Inputs {
+    /// Log files, folders of log files, or - for standard input; .gz and .zst are read as they are
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// Longest line in bytes; a longer one is malformed
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536)]
+    max_line_bytes: usize,
+}
+
+impl Inputs {
+    /// Gives every line of every file in order.
+    pub fn for_each_line(&self, mut each: impl FnMut(Line<'_>) -> io::Result<()>) -> Result<(), Failure> {
+        let files = self.expand()?;
+        let progress = progress_bar(&files);
+        for path in &files {
+            self.read_file(path, &progress, &mut each).map_err(|error| match error {
+                ReadError::Input(cause) => Failure::Failed(format!("{}: {cause}", path.display())),
+                ReadError::Output(cause) => Failure::Output(cause),
+            })?;
+        }
+        progress.finish_and_clear();
+        Ok(())
+    }
+
+    /// Folders give their files, sorted by path; hidden ones are left out.
+    fn expand(&self) -> Result<Vec<PathBuf>, Failure> {
+        let mut files = Vec::new();
+        for path in &self.files {
+            if path.is_dir() {
+                let mut inside = Vec::new();
+                walk(path, &mut inside)
+                    .map_err(|cause| Failure::Failed(format!("cannot list {}: {cause}", path.display())))?;
+                inside.sort();
+                files.append(&mut inside);
+            } else {
+                files.push(path.clone());
+            }
+        }
+        Ok(files)
+    }
+
+    fn read_file(
+        &self,
+        path: &Path,
+        progress: &ProgressBar,
+        each: &mut impl FnMut(Line<'_>) -> io::Result<()>,
+    ) -> Result<(), ReadError> {
+        let raw: Box<dyn Read> =
+            if is_stdin(path) { Box::new(io::stdin().lock()) } else { Box::new(File::open(path)?) };
+        let mut reader =
+            decode::Decoder::sniffing(BufReader::with_capacity(PIECE_BYTES, progress.wrap_read(raw)))?;
+        let mut framer = Framer::new(Framing::Body, self.max_line_bytes);
+        let mut piece = vec![0; PIECE_BYTES];
+        let mut result = Ok(());
+        let mut give = |line: Line<'_>| {
+            if result.is_ok() {
+                result = each(line);
+            }
+        };
+        loop {
+            match reader.read(&mut piece) {
+                Ok(0) => break,
+                Ok(count) => framer.push(&piece[..count], &mut give),
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+                Err(cause) => return Err(ReadError::Input(cause)),
+            }
+        }
+        framer.finish(TruncatedPolicy::Line, &mut give);
+        result.map_err(ReadError::Output)
+    }
+}
+
+enum ReadError {
+    Input(io::Error),
+    Output(io::Error),
+}
+
+impl From<io::Error> for ReadError {
+    fn from(cause: io::Error) -> Self {
+        Self::Input(cause)
+    }
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        if path.is_dir() { walk(&path, files)? } else { files.push(path) }
+    }
+    Ok(())
+}
+
+/// At a terminal, and only where it is known how much there is.
+fn progress_bar(files: &[PathBuf]) -> ProgressBar {
+    let sizes = files.iter().map(|path| Some(path.metadata().ok().filter(|file| file.is_file())?.len()));
+    match sizes.sum::<Option<u64>>() {
+        Some(total) if io::stderr().is_terminal() => {
+            let style =
+                ProgressStyle::with_template("{bytes} of {total_bytes} {wide_bar} {bytes_per_sec} {eta}");
+            ProgressBar::new(total).with_style(style.expect("a sound template"))
+        }
+        _ => ProgressBar::hidden(),
+    }
+}

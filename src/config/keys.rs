@@ -1,0 +1,126 @@
+//! Every key that can also be given as a flag and as an environment variable.
+//!
+//! One table, so that a key is called the same everywhere: `http.listen` in the file is `--http-listen` and
+//! `CASTMETER_HTTP_LISTEN`. Keys that hold tables (tokens, sources, feeds to read) stand in the file only.
+
+/// How the text of a flag or variable becomes a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    /// Separated by commas.
+    List,
+    Integer,
+}
+
+/// One key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// As in the file, dotted.
+    pub name: &'static str,
+    pub kind: Kind,
+    /// The value's name in `--help`.
+    pub value: &'static str,
+    pub help: &'static str,
+}
+
+impl Key {
+    /// `http-listen`
+    pub fn flag(&self) -> String {
+        self.name.replace(['.', '_'], "-")
+    }
+
+    /// `CASTMETER_HTTP_LISTEN`; the database is called what every tool calls it.
+    pub fn variable(&self) -> String {
+        match self.name {
+            "database_url" => "DATABASE_URL".to_owned(),
+            name => format!("CASTMETER_{}", name.replace('.', "_").to_ascii_uppercase()),
+        }
+    }
+}
+
+const fn text(name: &'static str, value: &'static str, help: &'static str) -> Key {
+    Key { name, kind: Kind::Text, value, help }
+}
+
+const fn list(name: &'static str, value: &'static str, help: &'static str) -> Key {
+    Key { name, kind: Kind::List, value, help }
+}
+
+const fn integer(name: &'static str, value: &'static str, help: &'static str) -> Key {
+    Key { name, kind: Kind::Integer, value, help }
+}
+
+/// In the order of `--help`.
+pub const KEYS: &[Key] = &[
+    text(
+        "data_dir",
+        "FOLDER",
+        "Journal, secret, snapshots and the embedded database [default: ./castmeter-data]",
+    ),
+    text("database_url", "URL", "sqlite:PATH or postgres://… [default: SQLite in the data folder]"),
+    text("catalog", "FILE", "Episodes: a CSV of show,episode,path,bytes,duration_s,published_at,audio_start"),
+    list("feeds", "PATHS", "Paths of your feeds on the CDN: not episodes, kept for subscriber counts"),
+    text("token", "TOKEN", "Bearer token that senders must show; none: anyone may send"),
+    text(
+        "log_format",
+        "FORMAT",
+        "How lines look: json, changelog-csv or a Fastly format string [default: json]",
+    ),
+    text("lateness", "SPAN", "How long after its end a day takes lines, by event time [default: 6h]"),
+    text("redelivery_window", "SPAN", "How long lines and bodies are remembered as received [default: 1h]"),
+    text("drain_timeout", "SPAN", "Longest orderly shutdown [default: 20s]"),
+    text("http.listen", "ADDRESS", "Where batches are posted to [default: [::]:8080]"),
+    text("syslog.listen", "ADDRESS", "Where syslog over TCP arrives [default: [::]:5514]"),
+    text("admin.listen", "ADDRESS", "/metrics, /livez and /readyz [default: [::]:9310]"),
+    text("store.flush_interval", "SPAN", "How often sums are committed [default: 5s]"),
+    text("journal.sync_interval", "SPAN", "Least time between two fsyncs; 0s: one each batch [default: 5ms]"),
+    text("journal.keep", "SPAN", "How long committed batches are kept [default: 72h]"),
+    integer("journal.max_bytes", "BYTES", "Most the journal may hold [default: 20 GiB]"),
+    text("counting.window", "WINDOW", "calendar, first_touch or last_touch [default: calendar]"),
+    integer("counting.listen_seconds", "SECONDS", "Playing time that makes a download [default: 60]"),
+    integer("counting.assumed_bitrate", "BIT/S", "Where an episode's duration is unknown [default: 128000]"),
+    list("counting.filters_off", "REASONS", "Of watch, bot, datacenter, vpn, blocked, pre_release"),
+    integer(
+        "counting.key_rotation_days",
+        "DAYS",
+        "New listener keys every so many days; 0: never [default: 0]",
+    ),
+    integer(
+        "counting.max_episodes",
+        "EPISODES",
+        "Most episodes known by path without a catalogue [default: 100000]",
+    ),
+    list("lists.datacenters", "FILES", "Hosting providers' networks (CIDR) and AS numbers, one a line"),
+    list("lists.blocked", "FILES", "Networks never counted, one a line"),
+    list("lists.blocked_agents", "TEXTS", "User agents never counted: those that contain one of these"),
+    list(
+        "lists.agents",
+        "FILES",
+        "User-agent lists (user-agents-v2 JSON) that come before the built-in table",
+    ),
+    integer("metrics.max_episodes", "EPISODES", "Most episodes with metrics of their own [default: 5000]"),
+    text("log.format", "FORMAT", "text or json [default: text]"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_others_rely_on() {
+        let variable = |name: &str| KEYS.iter().find(|key| key.name == name).map(Key::variable);
+        for (name, expected) in [
+            ("data_dir", "CASTMETER_DATA_DIR"),
+            ("http.listen", "CASTMETER_HTTP_LISTEN"),
+            ("syslog.listen", "CASTMETER_SYSLOG_LISTEN"),
+            ("admin.listen", "CASTMETER_ADMIN_LISTEN"),
+            ("catalog", "CASTMETER_CATALOG"),
+            ("token", "CASTMETER_TOKEN"),
+            ("store.flush_interval", "CASTMETER_STORE_FLUSH_INTERVAL"),
+            ("lateness", "CASTMETER_LATENESS"),
+            ("database_url", "DATABASE_URL"),
+        ] {
+            assert_eq!(variable(name).as_deref(), Some(expected));
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Counting what the journal holds, in its order: records in, sums out.
+//!
+//! A deterministic function of the journal and the secret. What the store holds already is counted again after a
+//! restart, to have the sessions back, but its sums are not given out a second time.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+
+use super::rules::{Parsers, Rules};
+use crate::attribution::{Engine, Episode, Receipt, Secret};
+use crate::config::ConfigError;
+use crate::event::{Defect, Malformed, Request};
+use crate::journal::{Entry, Fed, RecordKind};
+use crate::parser;
+use crate::receiver::decode;
+use crate::rollup::Delta;
+use crate::units::{ByteCount, JournalPosition, SourceId, Timestamp};
+
+/// What goes with a record to counting, so that it need not be read back.
+#[derive(Clone, Debug)]
+pub enum Handoff {
+    Batch { source: Arc<str>, received_at: Timestamp, lines: Bytes, tail_is_cut: bool },
+    Rules { rules: Arc<Rules> },
+}
+
+/// Sums since they were last taken, with all that is needed to name them.
+#[derive(Debug, Default)]
+pub struct Sums {
+    pub delta: Delta,
+    /// All before it is in the sums, or was before.
+    pub position: JournalPosition,
+    /// By id. Grows, and changes when the catalogue does.
+    pub episodes: Vec<Episode>,
+    pub sources: Vec<String>,
+}
+
+/// Why a stored record cannot be counted.
+#[derive(Debug, thiserror::Error)]
+pub enum CountError {
+    #[error("the journal's record cannot be inflated: {0}")]
+    Decode(#[from] decode::DecodeError),
+    #[error("the journal's rules cannot be read: {0}")]
+    Rules(#[from] serde_json::Error),
+    #[error("the journal's rules cannot be used: {0}")]
+    Config(#[from] ConfigError),
+}
+
+/// Counts.
+pub struct Counter {
+    engine: Engine,
+    parsers: Parsers,
+    max_line_bytes: usize,
+    sources: Vec<String>,
+    source_ids: HashMap<Arc<str>, SourceId>,
+    delta: Delta,
+    /// The next record to count.
+    position: JournalPosition,
+    /// Sums of records before it are in the store.
+    committed: JournalPosition,
+    /// Episodes already given out; fewer than there are once new ones came.
+    given_episodes: usize,
+    catalog_changed: bool,
+}
+
+impl Counter {
+    /// `rules` hold until the journal says otherwise. `committed` is what the store has taken in.
+    pub fn new(rules: &Rules, secret: Secret, committed: JournalPosition) -> Result<Self, ConfigError> {
+        Ok(Self {
+            engine: rules.service_engine(secret)?,
+            parsers: rules.parsers()?,
+            max_line_bytes: rules.max_line_bytes,
+            sources: Vec::new(),
+            source_ids: HashMap::new(),
+            delta: Delta::default(),
+            position: JournalPosition::START,
+            committed,
+            given_episodes: 0,
+            catalog_changed: false,
+        })
+    }
+
+    /// Counts what the journal feeds; `next` is the position behind it. A damaged record is passed over.
+    pub fn count(&mut self, fed: Fed<Handoff>, next: JournalPosition) -> Result<(), CountError> {
+        let result = match fed {
+            Fed::Live { value, .. } => self.count_handoff(&value),
+            Fed::Stored(entry) => self.count_stored(&entry),
+            Fed::Damage(_) => Ok(()),
+        };
+        self.position = next;
+        if self.position <= self.committed {
+            self.delta = Delta::default();
+        }
+        result
+    }
+
+    fn count_handoff(&mut self, handoff: &Handoff) -> Result<(), CountError> {
+        match handoff {
+            Handoff::Batch { source, received_at, lines, tail_is_cut } => {
+                self.count_batch(source, *received_at, lines, *tail_is_cut);
+                Ok(())
+            }
+            Handoff::Rules { rules } => self.change_rules(rules),
+        }
+    }
+
+    fn count_stored(&mut self, entry: &Entry) -> Result<(), CountError> {
+        let record = &entry.record;
+        match record.kind {
+            RecordKind::Batch | RecordKind::CutBatch => {
+                // It passed its limits when it was received.
+                let limits = decode::Limits { inflated: ByteCount(u64::MAX), ratio: u32::MAX };
+                let lines = decode::decode(record.encoding, &record.payload, limits)?;
+                let tail_is_cut = record.kind == RecordKind::CutBatch;
+                self.count_batch(&record.source, record.received_at, &lines, tail_is_cut);
+            }
+            RecordKind::Rules => self.change_rules(&Rules::from_payload(&record.payload)?)?,
+            RecordKind::Redelivered => {}
+        }
+        Ok(())
+    }
+
+    fn count_batch(&mut self, source: &Arc<str>, at: Timestamp, lines: &[u8], tail_is_cut: bool) {
+        let source_id = self.source_id(source);
+        let receipt = Receipt { source: source_id, at, redelivered: false };
+        let parser = self.parsers.of(source).clone();
+        // A connection that closed within a line leaves it without its end.
+        let whole =
+            if tail_is_cut { memchr::memrchr(b'\n', lines).map_or(0, |at| at + 1) } else { lines.len() };
+        for line in parser::lines(&lines[..whole], self.max_line_bytes) {
+            self.count_line(&line.and_then(|line| parser.parse(line)), receipt);
+        }
+        if whole < lines.len() {
+            self.count_line(&Err(Defect::Truncated.into()), receipt);
+        }
+    }
+
+    fn count_line(&mut self, line: &Result<Request<'_>, Malformed>, receipt: Receipt) {
+        let outcome = self.engine.observe(line, receipt);
+        self.delta.add_line(receipt.source, &outcome, self.engine.changes());
+    }
+
+    fn change_rules(&mut self, rules: &Rules) -> Result<(), CountError> {
+        self.parsers = rules.parsers()?;
+        self.max_line_bytes = rules.max_line_bytes;
+        self.engine.change_policy(rules.service_policy()?, rules.agent_table()?, rules.mode(), &rules.feeds);
+        self.delta.add_changes(self.engine.changes());
+        self.engine.update_catalog(rules.catalog.iter().flatten().cloned());
+        self.delta.add_changes(self.engine.changes());
+        self.catalog_changed = true;
+        Ok(())
+    }
+
+    fn source_id(&mut self, source: &Arc<str>) -> SourceId {
+        if let Some(id) = self.source_ids.get(source) {
+            return *id;
+        }
+        let id = SourceId(u16::try_from(self.sources.len()).expect("sources are configured, hence few"));
+        self.sources.push(source.to_string());
+        self.source_ids.insert(source.clone(), id);
+        id
+    }
+
+    /// Adds what was counted since the last call to `sums`. None of it before the store's position.
+    pub fn give(&mut self, sums: &mut Sums) -> Delta {
+        let fresh = std::mem::take(&mut self.delta);
+        let episodes = self.engine.registry().episodes();
+        if self.catalog_changed {
+            sums.episodes.clear();
+            self.given_episodes = 0;
+            self.catalog_changed = false;
+        }
+        sums.episodes.extend_from_slice(&episodes[self.given_episodes..]);
+        self.given_episodes = episodes.len();
+        sums.sources.extend_from_slice(&self.sources[sums.sources.len()..]);
+        sums.delta.merge(&fresh);
+        sums.position = self.position;
+        fresh
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub fn position(&self) -> JournalPosition {
+        self.position
+    }
+}

@@ -1,0 +1,98 @@
+//! The counting thread: the journal's feed in, sums out to metrics and to whoever commits them.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::counter::{Counter, Handoff, Sums};
+use crate::clock::Clock;
+use crate::journal::{Fed, Feed};
+use crate::metrics::Metrics;
+
+/// How long sums stay with the counting thread while lines keep coming.
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
+/// Rows that make a commit due before its time.
+const EARLY_COMMIT_ROWS: usize = 100_000;
+
+/// Sums on their way from counting to committing.
+#[derive(Debug, Default)]
+pub struct Pending {
+    sums: Mutex<Sums>,
+    /// Much waits, or counting has ended.
+    pub due: Notify,
+}
+
+impl Pending {
+    pub fn lock(&self) -> MutexGuard<'_, Sums> {
+        self.sums.lock().expect("nothing panics with it held")
+    }
+}
+
+/// Counts until the journal is closed and all of it is counted, or until `stop` says so between two records.
+pub struct Counting {
+    pub counter: Counter,
+    pub feed: Feed<Handoff>,
+    pub pending: Arc<Pending>,
+    pub metrics: Arc<Metrics>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Counting {
+    pub fn run(mut self, stop: impl Fn() -> bool) {
+        let mut published_at = self.clock.monotonic();
+        while !stop() {
+            let fed = match self.feed.next_now() {
+                Some(fed) => fed,
+                None => {
+                    self.publish();
+                    published_at = self.clock.monotonic();
+                    match self.feed.blocking_next() {
+                        Some(fed) => fed,
+                        None => break,
+                    }
+                }
+            };
+            self.take(fed);
+            if self.clock.monotonic() - published_at >= PUBLISH_INTERVAL {
+                self.publish();
+                published_at = self.clock.monotonic();
+            }
+        }
+        self.publish();
+        self.pending.due.notify_one();
+    }
+
+    fn take(&mut self, fed: Result<Fed<Handoff>, crate::journal::JournalError>) {
+        let fed = match fed {
+            Ok(fed) => fed,
+            Err(error) => {
+                tracing::error!(%error, "the journal cannot be read; trying again");
+                std::thread::sleep(Duration::from_secs(1));
+                return;
+            }
+        };
+        if let Fed::Damage(damage) = &fed {
+            self.metrics.journal_damaged();
+            tracing::error!(?damage, "a damaged place in the journal was passed over and kept aside");
+        }
+        if let Err(error) = self.counter.count(fed, self.feed.position()) {
+            tracing::error!(%error, position = %self.feed.position(), "a record of the journal was not counted");
+        }
+    }
+
+    fn publish(&mut self) {
+        let position = self.counter.position();
+        let mut sums = self.pending.lock();
+        let fresh = self.counter.give(&mut sums);
+        self.metrics.publish(&fresh, &sums.episodes, &sums.sources);
+        let rows = sums.delta.episode_hours.len() + sums.delta.episode_days.len();
+        drop(sums);
+        if rows > EARLY_COMMIT_ROWS {
+            self.pending.due.notify_one();
+        }
+        let engine = self.counter.engine();
+        let watermark = engine.watermark(self.clock.now()).map(crate::units::Timestamp::seconds);
+        self.metrics.set_counting(engine.open_sessions(), watermark, position.0);
+    }
+}

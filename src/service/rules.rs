@@ -1,0 +1,201 @@
+//! Everything counting depends on besides the lines: catalogue, lists, windows, thresholds, formats.
+//!
+//! Read from the configuration and the files it names, as plain data that can be written to the journal: state is
+//! a deterministic function of the journal, so a change of the rules is a record at the position where it took effect.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::attribution::agent::AgentTable;
+use crate::attribution::{
+    BadNetwork, Closing, Engine, Episode, Lists, Memory, Mode, NetworkList, Policy, Redelivery, Registry,
+    Secret,
+};
+use crate::catalog::{self, Problem};
+use crate::config::{Config, ConfigError, Counting, IncludedNetwork};
+use crate::parser::LineParser;
+
+/// The version of the counting rules this binary implements. Records of another version are not replayed into state.
+pub const RULES_VERSION: u32 = 1;
+
+/// The rules, as data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rules {
+    pub version: u32,
+    counting: Counting,
+    lateness: Duration,
+    redelivery_window: Duration,
+    /// Paths on the CDN.
+    pub feeds: Vec<String>,
+    pub max_line_bytes: usize,
+    datacenters: Vec<ListText>,
+    blocked: Vec<ListText>,
+    blocked_agents: Vec<String>,
+    included: Vec<IncludedNetwork>,
+    agents: Vec<ListText>,
+    log_format: String,
+    log_formats: BTreeMap<String, String>,
+    /// None: paths name the episodes.
+    pub catalog: Option<Vec<Episode>>,
+}
+
+/// A list file as it was read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct ListText {
+    path: PathBuf,
+    text: String,
+}
+
+impl Rules {
+    /// Reads what the configuration names. Feeds (RSS) are added by [`Rules::add_episodes`]: they are fetched elsewhere.
+    pub fn read(config: &Config) -> Result<(Self, Vec<Problem>), ConfigError> {
+        let lists = &config.lists;
+        let (catalog, problems) = match &config.catalog {
+            Some(path) => read_catalog(path)?,
+            None => (None, Vec::new()),
+        };
+        let rules = Self {
+            version: RULES_VERSION,
+            counting: config.counting.clone(),
+            lateness: config.lateness,
+            redelivery_window: config.redelivery_window,
+            feeds: config.feeds.clone(),
+            max_line_bytes: config.syslog.line_bytes,
+            datacenters: read_lists("lists.datacenters", &lists.datacenters)?,
+            blocked: read_lists("lists.blocked", &lists.blocked)?,
+            blocked_agents: lists.blocked_agents.clone(),
+            included: lists.included.clone(),
+            agents: read_lists("lists.agents", &lists.agents)?,
+            log_format: config.log_format.clone(),
+            log_formats: config.source.iter().map(|it| (it.name.clone(), it.log_format.clone())).collect(),
+            catalog: catalog.or_else(|| (!config.rss.is_empty()).then(Vec::new)),
+        };
+        rules.agent_table()?;
+        rules.lists()?;
+        rules.parsers()?;
+        Ok((rules, problems))
+    }
+
+    /// An engine that counts files, where days never close.
+    pub fn offline_engine(&self, policy: Policy, secret: Secret) -> Result<Engine, ConfigError> {
+        self.engine(policy, secret)
+    }
+
+    /// An engine that counts what the service receives.
+    pub fn service_engine(&self, secret: Secret) -> Result<Engine, ConfigError> {
+        self.engine(self.service_policy()?, secret)
+    }
+
+    fn engine(&self, policy: Policy, secret: Secret) -> Result<Engine, ConfigError> {
+        let mut registry = Registry::new(self.mode(), self.feeds.iter().map(String::as_str));
+        registry.update(self.catalog.iter().flatten().cloned());
+        Ok(Engine::new(policy, registry, self.agent_table()?, secret))
+    }
+
+    /// For files, where days never close.
+    pub fn offline_policy(&self) -> Result<Policy, ConfigError> {
+        Ok(Policy { lists: self.lists()?, ..self.counting.policy()? })
+    }
+
+    pub fn service_policy(&self) -> Result<Policy, ConfigError> {
+        let memory = Memory { ids: Memory::MAX_IDS, window: Some(self.redelivery_window) };
+        let closing = Closing::After { lateness: self.lateness };
+        Ok(Policy { closing, redelivery: Redelivery(memory), ..self.offline_policy()? })
+    }
+
+    pub fn mode(&self) -> Mode {
+        match self.catalog {
+            Some(_) => Mode::Catalog,
+            None => Mode::Derived { max_episodes: self.counting.max_episodes },
+        }
+    }
+
+    /// As the journal keeps them: JSON.
+    pub fn to_payload(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("plain data with text keys")
+    }
+
+    pub fn from_payload(payload: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(payload)
+    }
+
+    pub fn agent_table(&self) -> Result<AgentTable, ConfigError> {
+        let lists = self.agents.iter().map(|list| (list.path.display().to_string(), list.text.as_str()));
+        AgentTable::with_lists(lists).map_err(|error| ConfigError::invalid("lists.agents", error.to_string()))
+    }
+
+    fn lists(&self) -> Result<Lists, ConfigError> {
+        let mut included = NetworkList::default();
+        for network in &self.included {
+            let invalid = |error: BadNetwork| ConfigError::invalid("lists.included", error.to_string());
+            included.add(&network.network).map_err(invalid)?;
+        }
+        Ok(Lists {
+            datacenters: networks("lists.datacenters", &self.datacenters)?,
+            blocked: networks("lists.blocked", &self.blocked)?,
+            blocked_agents: self.blocked_agents.clone(),
+            included,
+        })
+    }
+
+    /// The parser of each source that has a format of its own, and that of all others.
+    pub fn parsers(&self) -> Result<Parsers, ConfigError> {
+        let own = self.log_formats.iter().map(|(name, format)| {
+            let key = format!("source.{name}.log_format");
+            Ok((name.clone(), parser(&key, format)?))
+        });
+        Ok(Parsers {
+            own: own.collect::<Result<_, ConfigError>>()?,
+            other: parser("log_format", &self.log_format)?,
+        })
+    }
+}
+
+/// Parsers by source.
+#[derive(Clone, Debug)]
+pub struct Parsers {
+    own: BTreeMap<String, LineParser>,
+    pub other: LineParser,
+}
+
+impl Parsers {
+    pub fn of(&self, source: &str) -> &LineParser {
+        self.own.get(source).unwrap_or(&self.other)
+    }
+}
+
+fn parser(key: &str, format: &str) -> Result<LineParser, ConfigError> {
+    LineParser::from_spec(format).map_err(|error| ConfigError::invalid(key, error.to_string()))
+}
+
+fn read_catalog(path: &Path) -> Result<(Option<Vec<Episode>>, Vec<Problem>), ConfigError> {
+    let bytes = std::fs::read(path).map_err(|cause| unreadable("catalog", path, &cause))?;
+    let read = catalog::csv::parse(&bytes, &path.display().to_string());
+    let read = read.map_err(|error| ConfigError::invalid("catalog", error.to_string()))?;
+    Ok((Some(read.episodes), read.problems))
+}
+
+fn read_lists(key: &str, paths: &[PathBuf]) -> Result<Vec<ListText>, ConfigError> {
+    let read = |path: &PathBuf| match std::fs::read_to_string(path) {
+        Ok(text) => Ok(ListText { path: path.clone(), text }),
+        Err(cause) => Err(unreadable(key, path, &cause)),
+    };
+    paths.iter().map(read).collect()
+}
+
+fn networks(key: &str, lists: &[ListText]) -> Result<NetworkList, ConfigError> {
+    let mut networks = NetworkList::default();
+    for list in lists {
+        if let Some((line, error)) = networks.add_lines(&list.text).first() {
+            return Err(ConfigError::invalid(key, format!("{} line {line}: {error}", list.path.display())));
+        }
+    }
+    Ok(networks)
+}
+
+fn unreadable(key: &str, path: &Path, cause: &std::io::Error) -> ConfigError {
+    ConfigError::invalid(key, format!("cannot read {}: {cause}", path.display()))
+}
