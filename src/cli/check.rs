@@ -1,9 +1,97 @@
-//! placeholder
+//! `castmeter check`: is the configuration sound, and what will it be able to count?
+
+use std::io::Write;
+
+use clap::Args;
+
 use super::Failure;
-#[derive(Debug, clap::Args)]
-pub struct Check {}
+use super::config::ConfigArgs;
+use super::output::stdout;
+use crate::config::Config;
+use crate::parser::{Field, FieldSet};
+use crate::service::rules::Rules;
+
+/// Validate a configuration and say what it counts, and what it cannot for lack of a log field
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// What it costs that lines lack a field.
+const COSTS: &[(Field, &str)] = &[
+    (Field::Id, "a line that Fastly sends twice counts twice, unless its whole body is sent again"),
+    (Field::Method, "every request is taken for a GET: HEAD requests with a body size may count"),
+    (Field::Host, "episodes of the same path on several hosts are not told apart"),
+    (
+        Field::Range,
+        "without Content-Range too, 206 responses are unplaced bytes and Apple's probes are told by size",
+    ),
+    (
+        Field::ContentRange,
+        "ranges are placed by what was asked for; sizes are not learnt from partial responses",
+    ),
+    (Field::Completed, "sizes missing in the catalogue are not learnt from whole responses"),
+    (Field::UserAgent, "nothing is counted: without a user agent every request is taken for a bot"),
+    (Field::Country, "no countries"),
+    (Field::Asn, "lists of AS numbers match nothing"),
+    (Field::ProxyType, "hosting providers are known by your own lists only"),
+    (Field::ProxyDescription, "VPNs and Tor are counted like anybody"),
+    (
+        Field::Edge,
+        "shield requests count as if they were listeners, unless the log condition leaves them out",
+    ),
+    (Field::Inner, "segmented caching's inner requests count, unless the log condition leaves them out"),
+];
+
 impl Check {
     pub fn run(self) -> Result<(), Failure> {
-        Ok(())
+        let config = self.config.load()?;
+        let (rules, problems) = Rules::read(&config)?;
+        let mut out = stdout();
+        describe_service(&config, &mut out)?;
+        match &rules.catalog {
+            Some(episodes) => writeln!(out, "episodes: {} in the catalogue", episodes.len())?,
+            None => writeln!(out, "episodes: every path that ends as audio does (no catalogue)")?,
+        }
+        let parsers = rules.parsers()?;
+        let sources = config.source.iter().map(|source| source.name.as_str());
+        for source in sources.chain(["other sources"]) {
+            writeln!(out, "lines of {source}: {}", config.log_format(source))?;
+            describe_fields(parsers.of(source).fields(), &mut out)?;
+        }
+        for problem in &problems {
+            writeln!(out, "problem: {problem}")?;
+        }
+        out.flush()?;
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::Usage(format!("{} problems in the catalogue, see above", problems.len())))
     }
+}
+
+fn describe_service(config: &Config, out: &mut impl Write) -> std::io::Result<()> {
+    let database = config.database_url();
+    let kind = database.split(':').next().unwrap_or_default();
+    writeln!(out, "data: {}, store: {kind}", config.data_dir.display())?;
+    writeln!(out, "http: {}, syslog: {}", config.http.listen, config.syslog.listen)?;
+    let open = config.token.is_none() && config.http.tokens.is_empty();
+    let senders = if open { "anyone may send (no token)" } else { "senders need a token" };
+    writeln!(out, "admin: {}; {senders}", config.admin.listen)?;
+    let counting = &config.counting;
+    writeln!(
+        out,
+        "a download: {} s of content ({} bit/s where the duration is unknown), window {}",
+        counting.listen_seconds, counting.assumed_bitrate, counting.window
+    )
+}
+
+fn describe_fields(fields: FieldSet, out: &mut impl Write) -> std::io::Result<()> {
+    let names: Vec<&str> = fields.iter().map(Field::name).collect();
+    writeln!(out, "  give: {}", names.join(", "))?;
+    for (field, cost) in COSTS.iter().filter(|(field, _)| !fields.contains(*field)) {
+        writeln!(out, "  lack {}: {cost}", field.name())?;
+    }
+    Ok(())
 }

@@ -1,9 +1,26 @@
-//! placeholder
+//! `castmeter methodology`: the description of methodology that the guideline asks every measurer for.
+
+use std::io::Write;
+
+use clap::Args;
+
 use super::Failure;
-#[derive(Debug, clap::Args)]
-pub struct Methodology {}
+use super::config::ConfigArgs;
+use super::output::stdout;
+use crate::service::rules::Rules;
+
+/// Describe how this configuration counts (Markdown)
+#[derive(Debug, Args)]
+pub struct Methodology {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
 impl Methodology {
     pub fn run(self) -> Result<(), Failure> {
-        Ok(())
+        let (rules, _) = Rules::read(&self.config.load()?)?;
+        let mut out = stdout();
+        out.write_all(rules.methodology()?.as_bytes())?;
+        Ok(out.flush()?)
     }
 }

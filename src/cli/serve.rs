@@ -60,7 +60,7 @@ fn log_to_stderr(config: &Config) {
         .with_default_directive(tracing::Level::INFO.into())
         .from_env_lossy();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match config.log.format {
+    match config.logging.format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),
     }

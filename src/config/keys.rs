@@ -99,7 +99,7 @@ pub const KEYS: &[Key] = &[
         "User-agent lists (user-agents-v2 JSON) that come before the built-in table",
     ),
     integer("metrics.max_episodes", "EPISODES", "Most episodes with metrics of their own [default: 5000]"),
-    text("log.format", "FORMAT", "text or json [default: text]"),
+    text("logging.format", "FORMAT", "text or json [default: text]"),
 ];
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ pub struct Config {
     pub counting: Counting,
     pub lists: Lists,
     pub metrics: Metrics,
-    pub log: Log,
+    pub logging: Logging,
 }
 
 impl Default for Config {
@@ -69,7 +69,7 @@ impl Default for Config {
             counting: Counting::default(),
             lists: Lists::default(),
             metrics: Metrics::default(),
-            log: Log::default(),
+            logging: Logging::default(),
         }
     }
 }
@@ -209,10 +209,10 @@ impl Default for Metrics {
     }
 }
 
-/// `[log]`
+/// `[logging]`
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Log {
+pub struct Logging {
     pub format: LogFormat,
 }
 

@@ -10,6 +10,7 @@ mod counter;
 mod counting;
 mod health;
 mod intake;
+mod methodology;
 pub mod rules;
 pub mod secret;
 mod start;

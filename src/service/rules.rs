@@ -25,17 +25,17 @@ pub const RULES_VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rules {
     pub version: u32,
-    counting: Counting,
-    lateness: Duration,
-    redelivery_window: Duration,
+    pub(super) counting: Counting,
+    pub(super) lateness: Duration,
+    pub(super) redelivery_window: Duration,
     /// Paths on the CDN.
     pub feeds: Vec<String>,
     pub max_line_bytes: usize,
-    datacenters: Vec<ListText>,
-    blocked: Vec<ListText>,
+    pub(super) datacenters: Vec<ListText>,
+    pub(super) blocked: Vec<ListText>,
     blocked_agents: Vec<String>,
-    included: Vec<IncludedNetwork>,
-    agents: Vec<ListText>,
+    pub(super) included: Vec<IncludedNetwork>,
+    pub(super) agents: Vec<ListText>,
     log_format: String,
     log_formats: BTreeMap<String, String>,
     /// None: paths name the episodes.
@@ -44,9 +44,9 @@ pub struct Rules {
 
 /// A list file as it was read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct ListText {
-    path: PathBuf,
-    text: String,
+pub(super) struct ListText {
+    pub(super) path: PathBuf,
+    pub(super) text: String,
 }
 
 impl Rules {

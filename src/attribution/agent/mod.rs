@@ -24,3 +24,8 @@ impl AgentTable {
 pub fn describe(a: &Agent) -> bool {
     a.0
 }
+impl AgentTable {
+    pub fn version(&self) -> &str {
+        "x"
+    }
+}
