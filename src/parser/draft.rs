@@ -5,151 +5,130 @@
 //! read is absent and never costs the line.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 
-use super::field::Field;
 use super::meaning::{Meaning, Rank};
 use super::range::{content_range, requested_range};
 use super::time;
-use super::value::{self, Reading, Value};
-use crate::event::{ContentRange, Defect, Malformed, Request, RequestedRange, Text};
+use super::value::{self, Kind, Reading, Value};
+use crate::event::{Defect, Malformed, Request, Text};
 use crate::units::{ByteCount, Country, Timestamp};
 
-/// The values read so far.
-#[derive(Clone, Debug, Default)]
+/// The values seen so far, each as it stands in the line; read only when the line is complete.
+#[derive(Clone, Debug)]
 pub(super) struct Draft<'a> {
-    /// The rank of the value that each field has, by [`Field`].
-    ranks: [Option<Rank>; Field::ALL.len()],
-    version: Reading<()>,
-    start: Reading<Timestamp>,
-    address: Reading<IpAddr>,
-    url: Option<Text<'a>>,
-    status: Reading<u16>,
-    body_bytes: Reading<u64>,
-    id: Option<Text<'a>>,
-    elapsed_us: Option<u64>,
-    method: Option<Text<'a>>,
-    host: Option<Text<'a>>,
-    range: Option<RequestedRange>,
-    content_range: Option<ContentRange>,
-    completed: Option<bool>,
-    user_agent: Option<Text<'a>>,
-    referer: Option<Text<'a>>,
-    country: Country,
-    region: Option<Text<'a>>,
-    asn: Option<u32>,
-    proxy_type: Option<Text<'a>>,
-    proxy_description: Option<Text<'a>>,
-    pop: Option<Text<'a>>,
-    cache_state: Option<Text<'a>>,
-    edge: Option<bool>,
-    inner: Option<bool>,
+    /// By [`Meaning::slot`].
+    slots: [Slot<'a>; Meaning::SLOTS],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot<'a> {
+    value: Value<'a>,
+    meaning: Meaning,
+    rank: Rank,
 }
 
 impl<'a> Draft<'a> {
-    /// Puts a value in, unless its field has one of higher rank.
+    pub(super) fn new() -> Self {
+        let empty = Slot {
+            value: Value { kind: Kind::Absent, text: b"" },
+            meaning: Meaning::Version,
+            rank: Rank::Spare,
+        };
+        Self { slots: [empty; Meaning::SLOTS] }
+    }
+
+    /// Puts a value in, unless there is one of higher rank.
     #[inline]
     pub(super) fn set(&mut self, meaning: Meaning, rank: Rank, value: Value<'a>) {
-        if let Some(field) = meaning.field() {
-            let known = &mut self.ranks[field as usize];
-            if *known > Some(rank) {
-                return;
-            }
-            *known = Some(rank);
-        }
-        match meaning {
-            Meaning::Version => self.version = value.read(|text| (text == b"1").then_some(())),
-            Meaning::Start => self.start = value.read(time::any),
-            Meaning::StartMicroseconds => self.start = value.read(time::in_microseconds),
-            Meaning::Address => self.address = value.read(value::address),
-            Meaning::Url => self.url = value.text(),
-            Meaning::Status => self.status = value.read(value::status),
-            Meaning::BodyBytes => self.body_bytes = value.read(value::number),
-            Meaning::Id => self.id = value.text(),
-            Meaning::ElapsedMicroseconds => self.elapsed_us = value.read(value::number).good(),
-            Meaning::Method => self.method = value.text(),
-            Meaning::Host => self.host = value.text(),
-            Meaning::Range => self.range = value.text().map(|header| requested_range(&header)),
-            Meaning::ContentRange => self.content_range = value.read(content_range).good(),
-            Meaning::Completed => self.completed = value.read(value::boolean).good(),
-            Meaning::UserAgent => self.user_agent = value.text(),
-            Meaning::Referer => self.referer = value.text(),
-            Meaning::Country => {
-                self.country = value.text().map_or(Country::UNKNOWN, |code| Country::parse(&code))
-            }
-            Meaning::Region => self.region = value.text(),
-            Meaning::Asn => self.asn = value.read(|text| value::number(text)?.try_into().ok()).good(),
-            Meaning::ProxyType => self.proxy_type = value.text(),
-            Meaning::ProxyDescription => self.proxy_description = value.text(),
-            Meaning::Pop => self.pop = value.text(),
-            Meaning::Server => self.pop = value.text().map(after_last_hyphen),
-            Meaning::CacheState => self.cache_state = value.text(),
-            Meaning::Edge => self.edge = value.read(value::boolean).good(),
-            Meaning::Inner => self.inner = value.read(value::boolean).good(),
+        let slot = &mut self.slots[meaning.slot()];
+        if rank >= slot.rank {
+            *slot = Slot { value, meaning, rank };
         }
     }
 
     /// The request, or why it is none.
-    pub(super) fn finish(self) -> Result<Request<'a>, Malformed> {
-        let malformed = Malformed { defect: self.first_defect(), start: self.start.good() };
-        let required = (self.start, self.address, self.url, self.status, self.body_bytes);
-        let (
-            Reading::Good(start),
-            Reading::Good(address),
-            Some(url),
-            Reading::Good(status),
-            Reading::Good(bytes),
-        ) = required
-        else {
-            return Err(malformed);
-        };
-        if self.version == Reading::Bad {
-            return Err(malformed);
-        }
-        Ok(Request {
-            start,
-            address,
-            url,
-            status,
-            body_bytes: ByteCount(bytes),
-            id: self.id,
-            elapsed_us: self.elapsed_us,
-            method: self.method,
-            host: self.host,
-            range: self.range,
-            content_range: self.content_range,
-            completed: self.completed,
-            user_agent: self.user_agent,
-            referer: self.referer,
-            country: self.country,
-            region: self.region,
-            asn: self.asn,
-            proxy_type: self.proxy_type,
-            proxy_description: self.proxy_description,
-            pop: self.pop,
-            cache_state: self.cache_state,
-            edge: self.edge,
-            inner: self.inner,
-        })
-    }
+    pub(super) fn finish(&self) -> Result<Request<'a>, Malformed> {
+        let start = self.start();
+        let address = self.get(Meaning::Address).read(value::address);
+        let url = self.get(Meaning::Url).text();
+        let status = self.get(Meaning::Status).read(value::status);
+        let bytes = self.get(Meaning::BodyBytes).read(value::number);
+        let version = self.get(Meaning::Version).read(|text| (text == b"1").then_some(()));
 
-    /// The defect that comes first in the order of [`Defect`], of a line that has one.
-    fn first_defect(&self) -> Defect {
-        let missing = self.start == Reading::Absent
-            || self.address == Reading::Absent
-            || self.url.is_none()
-            || self.status == Reading::Absent
-            || self.body_bytes == Reading::Absent;
-        if missing {
+        let defect = if start == Reading::Absent
+            || address == Reading::Absent
+            || url.is_none()
+            || status == Reading::Absent
+            || bytes == Reading::Absent
+        {
             Defect::MissingField
-        } else if self.start == Reading::Bad {
+        } else if start == Reading::Bad {
             Defect::BadTime
-        } else if self.address == Reading::Bad {
+        } else if address == Reading::Bad {
             Defect::BadAddress
-        } else if self.status == Reading::Bad || self.body_bytes == Reading::Bad {
+        } else if status == Reading::Bad || bytes == Reading::Bad {
             Defect::BadNumber
         } else {
             Defect::UnknownVersion
+        };
+        match (start, address, url, status, bytes, version) {
+            (
+                Reading::Good(start),
+                Reading::Good(address),
+                Some(url),
+                Reading::Good(status),
+                Reading::Good(bytes),
+                Reading::Absent | Reading::Good(()),
+            ) => Ok(Request {
+                start,
+                address,
+                url,
+                status,
+                body_bytes: ByteCount(bytes),
+                id: self.get(Meaning::Id).text(),
+                elapsed_us: self.get(Meaning::ElapsedMicroseconds).read(value::number).good(),
+                method: self.get(Meaning::Method).text(),
+                host: self.get(Meaning::Host).text(),
+                range: self.get(Meaning::Range).text().map(|header| requested_range(&header)),
+                content_range: self.get(Meaning::ContentRange).read(content_range).good(),
+                completed: self.get(Meaning::Completed).read(value::boolean).good(),
+                user_agent: self.get(Meaning::UserAgent).text(),
+                referer: self.get(Meaning::Referer).text(),
+                country: self
+                    .get(Meaning::Country)
+                    .text()
+                    .map_or(Country::UNKNOWN, |code| Country::parse(&code)),
+                region: self.get(Meaning::Region).text(),
+                asn: self.get(Meaning::Asn).read(|text| value::number(text)?.try_into().ok()).good(),
+                proxy_type: self.get(Meaning::ProxyType).text(),
+                proxy_description: self.get(Meaning::ProxyDescription).text(),
+                pop: self.pop(),
+                cache_state: self.get(Meaning::CacheState).text(),
+                edge: self.get(Meaning::Edge).read(value::boolean).good(),
+                inner: self.get(Meaning::Inner).read(value::boolean).good(),
+            }),
+            (start, ..) => Err(Malformed { defect, start: start.good() }),
+        }
+    }
+
+    /// The value of the field that `meaning` gives, whatever meaning it came by.
+    fn get(&self, meaning: Meaning) -> Value<'a> {
+        self.slots[meaning.slot()].value
+    }
+
+    fn start(&self) -> Reading<Timestamp> {
+        let slot = &self.slots[Meaning::Start.slot()];
+        slot.value.read(match slot.meaning {
+            Meaning::StartMicroseconds => time::in_microseconds,
+            _ => time::any,
+        })
+    }
+
+    fn pop(&self) -> Option<Text<'a>> {
+        let slot = &self.slots[Meaning::Pop.slot()];
+        match slot.meaning {
+            Meaning::Server => slot.value.text().map(after_last_hyphen),
+            _ => slot.value.text(),
         }
     }
 }

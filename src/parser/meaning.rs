@@ -40,6 +40,18 @@ pub(super) enum Meaning {
 }
 
 impl Meaning {
+    /// One for each field, and one for the version.
+    pub(super) const SLOTS: usize = Field::ALL.len() + 1;
+
+    /// A number for what it gives: the same for all that give the same field.
+    #[inline]
+    pub(super) const fn slot(self) -> usize {
+        match self.field() {
+            Some(field) => field as usize,
+            None => Self::SLOTS - 1,
+        }
+    }
+
     /// The field it gives; the version is none.
     pub(super) const fn field(self) -> Option<Field> {
         Some(match self {

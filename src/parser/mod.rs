@@ -23,7 +23,10 @@ pub use field::{Field, FieldSet};
 pub use framing::{Framer, Framing, Line, Lines, TruncatedPolicy, lines};
 pub use range::{content_range, requested_range};
 
+use std::sync::Arc;
+
 use draft::Draft;
+use json::Keys;
 
 use crate::event::{Malformed, Request};
 
@@ -35,7 +38,7 @@ pub struct LineParser {
 
 #[derive(Clone, Debug)]
 enum Format {
-    Json,
+    Json(Arc<Keys>),
 }
 
 /// Why a format cannot be used.
@@ -48,7 +51,7 @@ pub enum FormatError {
 impl LineParser {
     /// Version 1 JSON and Fastly's own default JSON, told apart line by line.
     pub fn json() -> Self {
-        Self { format: Format::Json }
+        Self { format: Format::Json(Arc::new(json::known_keys())) }
     }
 
     /// A preset (`json`, `changelog-csv`) or a format string, exactly as it stands in Fastly.
@@ -61,9 +64,9 @@ impl LineParser {
 
     /// Reads one line without its end, with or without a syslog header before it.
     pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Request<'a>, Malformed> {
-        let mut draft = Draft::default();
-        match self.format {
-            Format::Json => json::parse(prefix::strip(line)?, &mut draft)?,
+        let mut draft = Draft::new();
+        match &self.format {
+            Format::Json(keys) => json::parse(prefix::strip(line)?, keys, &mut draft)?,
         }
         draft.finish()
     }
@@ -71,7 +74,7 @@ impl LineParser {
     /// The fields this format can give.
     pub fn fields(&self) -> FieldSet {
         match self.format {
-            Format::Json => Field::ALL.into_iter().collect(),
+            Format::Json(_) => Field::ALL.into_iter().collect(),
         }
     }
 }

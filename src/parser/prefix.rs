@@ -29,10 +29,10 @@ type Parsed<'a, T> = IResult<&'a [u8], T, ()>;
 
 /// The line without its syslog header, if it has one; [`Defect::BadPrefix`] if it begins as one only.
 pub(super) fn strip(line: &[u8]) -> Result<&[u8], Defect> {
-    if line.first() == Some(&b'<') {
-        header(line).ok_or(Defect::BadPrefix)
-    } else {
-        Ok(header_without_priority(line).unwrap_or(line))
+    match line.first() {
+        Some(b'{') => Ok(line),
+        Some(b'<') => header(line).ok_or(Defect::BadPrefix),
+        _ => Ok(header_without_priority(line).unwrap_or(line)),
     }
 }
 

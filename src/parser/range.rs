@@ -4,12 +4,6 @@
 //! error. A `Content-Range` that cannot be read is absent. A range whose last position lies before its
 //! first is kept as it stands: it delivers nothing. Neither tolerates white space that the grammar lacks.
 
-use nom::branch::alt;
-use nom::bytes::complete::{tag, tag_no_case};
-use nom::combinator::{all_consuming, map, opt, value};
-use nom::sequence::{preceded, separated_pair, terminated};
-use nom::{IResult, Parser};
-
 use super::value::number;
 use crate::event::{ContentRange, RequestedRange};
 
@@ -18,46 +12,40 @@ pub fn requested_range(header: &[u8]) -> RequestedRange {
     if header == b"bytes=0-1" {
         return RequestedRange::Probe;
     }
-    let from = terminated(position, tag("-"));
-    let one = alt((
-        map((from, opt(position)), |(first, last)| match last {
-            Some(last) => RequestedRange::Between { first, last },
-            None => RequestedRange::From { first },
-        }),
-        map(preceded(tag("-"), position), |length| RequestedRange::Suffix { length }),
-    ));
-    all_consuming(preceded(tag_no_case("bytes="), one))
-        .parse(header)
-        .map_or(RequestedRange::Other, |(_, range)| range)
+    after_unit(header, b"bytes=").and_then(one_range).unwrap_or(RequestedRange::Other)
 }
 
 /// Understands a `Content-Range` header's value; `None` where it says nothing usable.
 pub fn content_range(header: &[u8]) -> Option<ContentRange> {
-    let positions = || separated_pair(position, tag("-"), position);
-    let forms = alt((
-        map(separated_pair(positions(), tag("/"), position), |(positions, total)| ContentRange {
-            positions: Some(positions),
-            total: Some(total),
-        }),
-        map(terminated(positions(), tag("/*")), |positions| ContentRange {
-            positions: Some(positions),
-            total: None,
-        }),
-        map(preceded(tag("*/"), position), |total| ContentRange { positions: None, total: Some(total) }),
-    ));
-    let (_, range) = all_consuming(preceded(unit, forms)).parse(header).ok()?;
-    Some(range)
+    let (positions, total) = split_once(after_unit(header, b"bytes ")?, b'/')?;
+    match (positions, total) {
+        (b"*", total) => Some(ContentRange { positions: None, total: Some(number(total)?) }),
+        (positions, total) => {
+            let (first, last) = split_once(positions, b'-')?;
+            let total = if total == b"*" { None } else { Some(number(total)?) };
+            Some(ContentRange { positions: Some((number(first)?, number(last)?)), total })
+        }
+    }
 }
 
-fn unit(input: &[u8]) -> IResult<&[u8], (), ()> {
-    value((), tag_no_case("bytes ")).parse(input)
+/// `first-last`, `first-` or `-length`
+fn one_range(range: &[u8]) -> Option<RequestedRange> {
+    Some(match split_once(range, b'-')? {
+        (b"", length) => RequestedRange::Suffix { length: number(length)? },
+        (first, b"") => RequestedRange::From { first: number(first)? },
+        (first, last) => RequestedRange::Between { first: number(first)?, last: number(last)? },
+    })
 }
 
-/// Digits that fit a `u64`.
-fn position(input: &[u8]) -> IResult<&[u8], u64, ()> {
-    let end = input.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(input.len());
-    let (digits, rest) = input.split_at(end);
-    number(digits).map(|number| (rest, number)).ok_or(nom::Err::Error(()))
+/// What follows `unit`, whose letters may be of either case.
+fn after_unit<'a>(header: &'a [u8], unit: &[u8; 6]) -> Option<&'a [u8]> {
+    let (start, rest) = header.split_first_chunk::<6>()?;
+    (start == unit || start.eq_ignore_ascii_case(unit)).then_some(rest)
+}
+
+fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().position(|byte| *byte == separator)?;
+    Some((&text[..at], &text[at + 1..]))
 }
 
 #[cfg(test)]

@@ -5,30 +5,35 @@
 //! are no numbers.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::json::unescape;
 use crate::event::Text;
 
 /// A value before it is known what it is for. Borrowed from the line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Value<'a> {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Value<'a> {
+    pub(super) kind: Kind,
+    /// What stands in the line, without quotes.
+    pub(super) text: &'a [u8],
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kind {
     /// `null` or nothing at all.
+    #[default]
     Absent,
-    /// Text that stands for itself.
-    Plain(&'a [u8]),
-    /// What stands between the quotes of a JSON string, with escapes that are known to be good.
-    Escaped(&'a [u8]),
-    /// A bare JSON number, or `true` or `false`.
-    Literal(&'a [u8]),
+    /// Stands for itself: text without escapes, a number, `true`, `false`.
+    Plain,
+    /// Text with escapes that are known to be good.
+    Escaped,
     /// A JSON object or array, where a plain value is expected.
     Nested,
 }
 
 /// What a field's value turned out to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading<T> {
-    #[default]
     Absent,
     /// There is a value, but not one of this kind.
     Bad,
@@ -36,6 +41,7 @@ pub(super) enum Reading<T> {
 }
 
 impl<T> Reading<T> {
+    #[inline]
     pub(super) fn good(self) -> Option<T> {
         match self {
             Self::Good(value) => Some(value),
@@ -45,39 +51,68 @@ impl<T> Reading<T> {
 }
 
 impl<'a> Value<'a> {
+    /// What stands in the line, without its escapes, whether or not that means absent.
+    pub(super) fn unescaped(self) -> Text<'a> {
+        match self.kind {
+            Kind::Escaped => Cow::Owned(unescape(self.text)),
+            _ => Cow::Borrowed(self.text),
+        }
+    }
+
     /// The value as text, unescaped; `None` where it is absent or not plain.
+    #[inline]
     pub(super) fn text(self) -> Option<Text<'a>> {
-        let text = match self {
-            Self::Absent | Self::Nested => return None,
-            Self::Plain(text) | Self::Literal(text) => Cow::Borrowed(text),
-            Self::Escaped(text) => Cow::Owned(unescape(text)),
-        };
-        (!means_absent(&text)).then_some(text)
+        match self.kind {
+            Kind::Absent | Kind::Nested => None,
+            Kind::Plain if means_absent(self.text) => None,
+            Kind::Plain => Some(Cow::Borrowed(self.text)),
+            Kind::Escaped => Some(self.unescaped()).filter(|text| !means_absent(text)),
+        }
     }
 
     /// The value as `parse` understands it.
+    #[inline]
     pub(super) fn read<T>(self, parse: impl FnOnce(&[u8]) -> Option<T>) -> Reading<T> {
-        match (self, self.text()) {
-            (Self::Nested, _) => Reading::Bad,
-            (_, None) => Reading::Absent,
-            (_, Some(text)) => parse(&text).map_or(Reading::Bad, Reading::Good),
+        let text = match self.kind {
+            Kind::Absent => return Reading::Absent,
+            Kind::Nested => return Reading::Bad,
+            Kind::Plain => Cow::Borrowed(self.text),
+            Kind::Escaped => self.unescaped(),
+        };
+        if means_absent(&text) {
+            return Reading::Absent;
         }
+        parse(&text).map_or(Reading::Bad, Reading::Good)
     }
 }
 
+#[inline]
 fn means_absent(text: &[u8]) -> bool {
-    matches!(text, b"" | b"-" | b"(null)")
+    text.len() <= 6 && matches!(text, b"" | b"-" | b"(null)")
 }
 
 /// Plain digits that fit a `u64`.
+#[inline]
 pub(super) fn number(text: &[u8]) -> Option<u64> {
-    if text.is_empty() {
-        return None;
+    // Nineteen digits always fit.
+    if text.is_empty() || text.len() > 19 {
+        return long_number(text);
     }
-    text.iter().try_fold(0u64, |sum, byte| match byte {
-        b'0'..=b'9' => sum.checked_mul(10)?.checked_add(u64::from(byte - b'0')),
-        _ => None,
-    })
+    let mut sum = 0;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        sum = sum * 10 + u64::from(digit);
+    }
+    Some(sum)
+}
+
+#[cold]
+fn long_number(text: &[u8]) -> Option<u64> {
+    let all_digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(text).ok().filter(|_| all_digits)?.parse().ok()
 }
 
 /// Plain digits that fit an HTTP status.
@@ -95,7 +130,27 @@ pub(super) fn boolean(text: &[u8]) -> Option<bool> {
 
 /// An IPv4 or IPv6 address in text form, without port, brackets or zone.
 pub(super) fn address(text: &[u8]) -> Option<IpAddr> {
-    std::str::from_utf8(text).ok()?.parse().ok()
+    match ipv4(text) {
+        Some(address) => Some(address.into()),
+        None => std::str::from_utf8(text).ok()?.parse().ok(),
+    }
+}
+
+/// The common case of an address, at a fifth of what the general parser takes.
+fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
+    let (mut octets, mut index, mut octet, mut digits) = ([0; 4], 0, 0u32, 0);
+    for byte in text {
+        match byte {
+            b'0'..=b'9' if digits == 0 || octet > 0 => {
+                octet = octet * 10 + u32::from(byte - b'0');
+                digits += 1;
+                octets[index] = u8::try_from(octet).ok()?;
+            }
+            b'.' if digits > 0 && index < 3 => (index, octet, digits) = (index + 1, 0, 0),
+            _ => return None,
+        }
+    }
+    (index == 3 && digits > 0).then(|| octets.into())
 }
 
 #[cfg(test)]
@@ -104,14 +159,19 @@ mod tests {
 
     #[test]
     fn absent_values() {
-        for value in [Value::Absent, Value::Plain(b""), Value::Plain(b"-"), Value::Escaped(br"\u002d")] {
-            assert_eq!(value.text(), None, "{value:?}");
-            assert_eq!(value.read(number), Reading::Absent, "{value:?}");
+        let value = |kind, text: &'static str| Value { kind, text: text.as_bytes() };
+        for absent in [
+            Value::default(),
+            value(Kind::Plain, ""),
+            value(Kind::Plain, "-"),
+            value(Kind::Plain, "(null)"),
+            value(Kind::Escaped, r"\u002d"),
+        ] {
+            assert_eq!((absent.text(), absent.read(number)), (None, Reading::Absent), "{absent:?}");
         }
-        assert_eq!(Value::Plain(b"(null)").text(), None);
-        assert_eq!(Value::Plain(b" ").text().as_deref(), Some(&b" "[..]));
-        assert_eq!(Value::Nested.text(), None);
-        assert_eq!(Value::Nested.read(number), Reading::Bad);
+        assert_eq!(value(Kind::Plain, " ").text().as_deref(), Some(&b" "[..]));
+        let nested = value(Kind::Nested, "{}");
+        assert_eq!((nested.text(), nested.read(number)), (None, Reading::Bad));
     }
 
     #[test]

@@ -7,16 +7,17 @@
 //! fixed depth. Strings without escapes are borrowed.
 
 mod keys;
+mod known;
 mod string;
-
-use std::borrow::Cow;
 
 use nom::IResult;
 
 use super::draft::Draft;
-use super::value::Value;
+use super::value::{Kind, Value};
 use crate::event::Defect;
 
+pub(super) use keys::{Keys, Target};
+pub(super) use known::known_keys;
 pub(super) use string::unescape;
 
 /// How deep arrays and objects may stand in one another.
@@ -24,37 +25,30 @@ const MAX_DEPTH: usize = 128;
 
 const ERROR: nom::Err<()> = nom::Err::Error(());
 
-type Parsed<'a, T> = IResult<&'a [u8], T, ()>;
-
 /// Reads a whole line.
-pub(super) fn parse<'a>(line: &'a [u8], draft: &mut Draft<'a>) -> Result<(), Defect> {
-    match members(space(line), |key, value| {
-        if let Some((meaning, rank)) = keys::meaning_of(key) {
-            draft.set(meaning, rank, value);
-        }
-    }) {
+pub(super) fn parse<'a>(line: &'a [u8], keys: &Keys, draft: &mut Draft<'a>) -> Result<(), Defect> {
+    match object(space(line), keys, draft) {
         Ok((rest, ())) if space(rest).is_empty() => Ok(()),
         _ => Err(Defect::BadJson),
     }
 }
 
-/// An object, each of its members given to `each`.
-fn members<'a>(input: &'a [u8], mut each: impl FnMut(&[u8], Value<'a>)) -> Parsed<'a, ()> {
-    let mut input = input.strip_prefix(b"{").ok_or(ERROR)?;
-    if let Some(rest) = space(input).strip_prefix(b"}") {
+/// An object; what its keys are known for goes into the draft.
+fn object<'a>(input: &'a [u8], keys: &Keys, draft: &mut Draft<'a>) -> IResult<&'a [u8], (), ()> {
+    let mut input = space(input.strip_prefix(b"{").ok_or(ERROR)?);
+    if let [b'}', rest @ ..] = input {
         return Ok((rest, ()));
     }
+    let mut next_key = 0;
     loop {
-        let (rest, key) = string::string(space(input))?;
-        let rest = space(rest).strip_prefix(b":").ok_or(ERROR)?;
-        let (rest, value) = value(space(rest), MAX_DEPTH - 1)?;
-        match key {
-            Value::Escaped(key) => each(&Cow::<[u8]>::Owned(unescape(key)), value),
-            Value::Plain(key) => each(key, value),
-            _ => return Err(ERROR),
+        let (rest, target) = keys.find(input, &mut next_key).ok_or(ERROR)?;
+        let [b':', rest @ ..] = space(rest) else { return Err(ERROR) };
+        let (rest, value) = value(space(rest), MAX_DEPTH - 1).ok_or(ERROR)?;
+        if let Target::Value(meaning, rank) = target {
+            draft.set(meaning, rank, value);
         }
         match space(rest) {
-            [b',', rest @ ..] => input = rest,
+            [b',', rest @ ..] => input = space(rest),
             [b'}', rest @ ..] => return Ok((rest, ())),
             _ => return Err(ERROR),
         }
@@ -62,87 +56,91 @@ fn members<'a>(input: &'a [u8], mut each: impl FnMut(&[u8], Value<'a>)) -> Parse
 }
 
 /// Any value; what is nested may be `depth` deep. Nothing before a `,` or a `}` is an absent value.
-fn value(input: &[u8], depth: usize) -> Parsed<'_, Value<'_>> {
-    match input {
-        [b'"', ..] => string::string(input),
-        [b',' | b'}', ..] => Ok((input, Value::Absent)),
-        [b'-' | b'0'..=b'9', ..] => number(input),
-        [b't', b'r', b'u', b'e', rest @ ..] => Ok((rest, Value::Literal(b"true"))),
-        [b'f', b'a', b'l', b's', b'e', rest @ ..] => Ok((rest, Value::Literal(b"false"))),
-        [b'n', b'u', b'l', b'l', rest @ ..] => Ok((rest, Value::Absent)),
-        [b'{' | b'[', ..] => nested(input, depth).map(|(rest, ())| (rest, Value::Nested)),
-        _ => Err(ERROR),
+#[inline(always)]
+fn value(input: &[u8], depth: usize) -> Option<(&[u8], Value<'_>)> {
+    if let [b'"', ..] = input {
+        return string::string(input);
     }
+    let (kind, length) = bare_value(input, depth)?;
+    let (text, rest) = input.split_at(length);
+    Some((rest, Value { kind, text }))
 }
 
-/// An object or an array, checked and passed over.
-fn nested(input: &[u8], depth: usize) -> Parsed<'_, ()> {
-    let depth = depth.checked_sub(1).ok_or(ERROR)?;
-    let (mut input, object) = match input {
-        [b'{', rest @ ..] => (space(rest), true),
-        [b'[', rest @ ..] => (space(rest), false),
-        _ => return Err(ERROR),
-    };
-    let end = if object { b'}' } else { b']' };
-    if let [first, rest @ ..] = input
-        && *first == end
-    {
-        return Ok((rest, ()));
+/// Any value but a string: what it is and how many bytes it takes.
+fn bare_value(input: &[u8], depth: usize) -> Option<(Kind, usize)> {
+    Some(match input {
+        [b',' | b'}', ..] => (Kind::Absent, 0),
+        [b'-' | b'0'..=b'9', ..] => (Kind::Plain, number(input)?),
+        [b't', b'r', b'u', b'e', ..] => (Kind::Plain, 4),
+        [b'f', b'a', b'l', b's', b'e', ..] => (Kind::Plain, 5),
+        [b'n', b'u', b'l', b'l', ..] => (Kind::Absent, 4),
+        [b'{' | b'[', ..] => (Kind::Nested, input.len() - nested(input, depth)?.len()),
+        _ => return None,
+    })
+}
+
+/// What follows an object or an array, which is checked.
+fn nested(input: &[u8], depth: usize) -> Option<&[u8]> {
+    let depth = depth.checked_sub(1)?;
+    let (object, end) = if input[0] == b'{' { (true, b'}') } else { (false, b']') };
+    let mut input = space(&input[1..]);
+    if input.first() == Some(&end) {
+        return Some(&input[1..]);
     }
     loop {
         if object {
-            let (rest, _) = string::string(space(input))?;
-            input = space(rest).strip_prefix(b":").ok_or(ERROR)?;
+            let (rest, _) = string::string(input)?;
+            input = space(space(rest).strip_prefix(b":")?);
         }
-        let (rest, item) = value(space(input), depth)?;
-        if !object && item == Value::Absent && rest.len() == space(input).len() {
-            return Err(ERROR);
+        let (rest, _) = value(input, depth)?;
+        if !object && rest.len() == input.len() {
+            return None;
         }
         match space(rest) {
-            [b',', rest @ ..] => input = rest,
-            [last, rest @ ..] if *last == end => return Ok((rest, ())),
-            _ => return Err(ERROR),
+            [b',', rest @ ..] => input = space(rest),
+            [last, rest @ ..] if *last == end => return Some(rest),
+            _ => return None,
         }
     }
 }
 
-/// A number's literal: `-12.5e+3`, without leading zeros.
-fn number(input: &[u8]) -> Parsed<'_, Value<'_>> {
-    let mut at = usize::from(input.first() == Some(&b'-'));
+/// How long a number such as `-12.5e+3` is, which has no leading zeros.
+fn number(input: &[u8]) -> Option<usize> {
     let digits = |from: usize| input[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let whole = digits(at);
-    if whole == 0 || (whole > 1 && input[at] == b'0') {
-        return Err(ERROR);
+    let mut length = usize::from(input[0] == b'-');
+    let whole = digits(length);
+    if whole == 0 || (whole > 1 && input[length] == b'0') {
+        return None;
     }
-    at += whole;
-    if input.get(at) == Some(&b'.') {
-        let fraction = digits(at + 1);
+    length += whole;
+    if input.get(length) == Some(&b'.') {
+        let fraction = digits(length + 1);
         if fraction == 0 {
-            return Err(ERROR);
+            return None;
         }
-        at += 1 + fraction;
+        length += 1 + fraction;
     }
-    if matches!(input.get(at), Some(b'e' | b'E')) {
-        at += 1 + usize::from(matches!(input.get(at + 1), Some(b'+' | b'-')));
-        let exponent = digits(at.min(input.len()));
+    if matches!(input.get(length), Some(b'e' | b'E')) {
+        length += 1 + usize::from(matches!(input.get(length + 1), Some(b'+' | b'-')));
+        let exponent = digits(length);
         if exponent == 0 {
-            return Err(ERROR);
+            return None;
         }
-        at += exponent;
+        length += exponent;
     }
-    let (literal, rest) = input.split_at(at);
-    Ok((rest, Value::Literal(literal)))
+    Some(length)
 }
 
 /// Passes over JSON's white space.
-#[inline]
-pub(super) fn space(input: &[u8]) -> &[u8] {
+#[inline(always)]
+fn space(input: &[u8]) -> &[u8] {
     match input {
-        [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] => long_space(rest),
+        [first, ..] if *first <= b' ' => long_space(input),
         _ => input,
     }
 }
 
+#[inline(never)]
 fn long_space(input: &[u8]) -> &[u8] {
     let end = input.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
     &input[end.unwrap_or(input.len())..]

@@ -1,44 +1,50 @@
 //! JSON strings: finding their end, checking their escapes, undoing them.
 
-use super::{ERROR, Parsed};
-use crate::parser::value::Value;
+use memchr::memchr2;
+
+use crate::parser::value::{Kind, Value};
 
 /// A string with its quotes. Escapes are checked here, so that undoing them cannot fail.
-#[inline]
-pub(super) fn string(input: &[u8]) -> Parsed<'_, Value<'_>> {
-    let input = input.strip_prefix(b"\"").ok_or(ERROR)?;
-    match special(input) {
-        Some(end) if input[end] == b'"' => Ok((&input[end + 1..], Value::Plain(&input[..end]))),
-        Some(backslash) => string_with_escapes(input, backslash),
-        None => Err(ERROR),
+#[inline(always)]
+pub(super) fn string(input: &[u8]) -> Option<(&[u8], Value<'_>)> {
+    let [b'"', input @ ..] = input else { return None };
+    let mut end = special(input)?;
+    let mut kind = Kind::Plain;
+    if input[end] == b'\\' {
+        end = end_after_escapes(input, end)?;
+        kind = Kind::Escaped;
     }
+    Some((&input[end + 1..], Value { kind, text: &input[..end] }))
 }
 
-fn string_with_escapes(input: &[u8], first: usize) -> Parsed<'_, Value<'_>> {
-    let mut at = first;
-    loop {
-        if input[at] == b'"' {
-            return Ok((&input[at + 1..], Value::Escaped(&input[..at])));
-        }
-        at += escape(&input[at..]).ok_or(ERROR)?.0;
-        at += special(&input[at..]).ok_or(ERROR)?;
+#[inline(never)]
+fn end_after_escapes(input: &[u8], mut at: usize) -> Option<usize> {
+    while input[at] == b'\\' {
+        at += escape(&input[at..])?.0;
+        at += special(&input[at..])?;
     }
+    Some(at)
 }
 
-/// Where the first quote or backslash is. Eight bytes at a time: most strings are too short for more.
-#[inline]
+/// Where the first quote or backslash is. Eight bytes at a time, for most strings are short; `memchr` takes
+/// over where one is not.
+#[inline(always)]
 fn special(input: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    while let Some(chunk) = input[at..].first_chunk::<8>() {
-        let word = u64::from_le_bytes(*chunk);
+    const SHORT: usize = 4;
+    let (words, _) = input.as_chunks::<8>();
+    for (index, word) in words.iter().take(SHORT).enumerate() {
+        let word = u64::from_le_bytes(*word);
         let hits = zero_bytes(word ^ 0x2222_2222_2222_2222) | zero_bytes(word ^ 0x5c5c_5c5c_5c5c_5c5c);
         if hits != 0 {
-            return Some(at + hits.trailing_zeros() as usize / 8);
+            return Some(index * 8 + hits.trailing_zeros() as usize / 8);
         }
-        at += 8;
     }
-    let tail = input[at..].iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
-    Some(at + tail)
+    long_special(input, words.len().min(SHORT) * 8)
+}
+
+#[inline(never)]
+fn long_special(input: &[u8], from: usize) -> Option<usize> {
+    memchr2(b'"', b'\\', &input[from..]).map(|at| from + at)
 }
 
 /// Marks the lowest zero byte with its high bit; bits above that may be wrong.
@@ -133,11 +139,9 @@ mod tests {
     use super::*;
 
     fn unquoted(json: &str) -> Option<Vec<u8>> {
-        match string(json.as_bytes()) {
-            Ok(([], Value::Plain(text))) => Some(text.to_vec()),
-            Ok(([], Value::Escaped(text))) => Some(unescape(text)),
-            _ => None,
-        }
+        let (rest, value) = string(json.as_bytes())?;
+        assert_eq!(rest, b"");
+        Some(if value.kind == Kind::Escaped { unescape(value.text) } else { value.text.to_vec() })
     }
 
     #[test]
