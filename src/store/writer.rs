@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backend::{Claim, Database, Transaction};
 use super::episodes::Known;
-use super::{Backend, Store, StoreError, retry, rows};
+use super::{Backend, Backoff, Store, StoreError, rows};
 use crate::attribution::Episode;
 use crate::rollup::Delta;
 use crate::units::JournalPosition;
@@ -73,14 +73,21 @@ impl Writer {
         Ok(())
     }
 
-    /// Commits, however often it takes. See [`retry`].
+    /// Commits, however often it takes; otherwise as [`retry`](super::retry).
     pub async fn commit_until_done(
         &mut self,
         commit: &Commit<'_>,
         cancelled: &CancellationToken,
-        on_failure: impl FnMut(&StoreError, Duration),
+        mut on_failure: impl FnMut(&StoreError, Duration),
     ) -> Result<(), StoreError> {
-        retry(cancelled, on_failure, async || self.commit(commit).await).await
+        let mut backoff = Backoff::new();
+        let attempts = async {
+            while let Err(error) = self.commit(commit).await {
+                backoff.pause_after(error, &mut on_failure).await?;
+            }
+            Ok(())
+        };
+        cancelled.run_until_cancelled(attempts).await.unwrap_or(Err(StoreError::Stopped))
     }
 }
 

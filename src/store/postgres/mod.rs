@@ -27,7 +27,7 @@ const MAX_CONNECTION_AGE: Duration = Duration::from_secs(10 * 60);
 #[derive(Clone, Debug)]
 pub(super) struct Postgres {
     pool: PgPool,
-    lock_timeout: Duration,
+    limits: Limits,
     /// Months whose partitions, and those of the month that follows, are there.
     months: Arc<Mutex<BTreeSet<NaiveDate>>>,
 }
@@ -37,14 +37,14 @@ impl Postgres {
         let options = PgConnectOptions::from_str(database_url)
             .map_err(|error| StoreError::Url(error.to_string()))?
             .application_name("castmeter");
-        let limits = [settings.statement_timeout, settings.lock_timeout, settings.commit_timeout];
-        let pool = PgPoolOptions::new()
-            .max_connections(settings.max_connections)
-            .acquire_timeout(settings.connect_timeout)
-            .max_lifetime(MAX_CONNECTION_AGE)
-            .after_connect(move |connection, _| Box::pin(set_limits(connection, limits)))
-            .connect_lazy_with(options);
-        Ok(Self { pool, lock_timeout: settings.lock_timeout, months: Arc::default() })
+        let limits = Limits {
+            connect: settings.connect_timeout,
+            statement: settings.statement_timeout,
+            lock: settings.lock_timeout,
+            transaction: settings.commit_timeout,
+        };
+        let pool = limits.pool().max_connections(settings.max_connections).connect_lazy_with(options);
+        Ok(Self { pool, limits, months: Arc::default() })
     }
 
     async fn add_month(&self, month: NaiveDate) -> Result<(), StoreError> {
@@ -57,14 +57,32 @@ impl Postgres {
     }
 }
 
-/// For one statement, for one lock, for an open transaction.
-async fn set_limits(connection: &mut PgConnection, limits: [Duration; 3]) -> sqlx::Result<()> {
-    let mut query = sqlx::query(include_str!("../sql/postgres/session.sql"));
-    for limit in limits {
-        query = query.bind(format!("{}ms", limit.as_millis()));
+/// How long connections wait; zero is for ever, but for `connect`.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    connect: Duration,
+    statement: Duration,
+    lock: Duration,
+    /// For the next statement of an open transaction.
+    transaction: Duration,
+}
+
+impl Limits {
+    fn pool(self) -> PgPoolOptions {
+        PgPoolOptions::new()
+            .acquire_timeout(self.connect)
+            .max_lifetime(MAX_CONNECTION_AGE)
+            .after_connect(move |connection, _| Box::pin(self.apply(connection)))
     }
-    query.execute(connection).await?;
-    Ok(())
+
+    async fn apply(self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        let mut query = sqlx::query(include_str!("../sql/postgres/session.sql"));
+        for limit in [self.statement, self.lock, self.transaction] {
+            query = query.bind(format!("{}ms", limit.as_millis()));
+        }
+        query.execute(connection).await?;
+        Ok(())
+    }
 }
 
 /// First days of the months that the delta has rows in.
@@ -78,7 +96,7 @@ impl Database for Postgres {
     type Transaction = PostgresTransaction;
 
     async fn migrate(&self) -> Result<(), StoreError> {
-        migrate::run(&self.pool.connect_options(), self.lock_timeout).await
+        migrate::run(PgConnectOptions::clone(&self.pool.connect_options()), self.limits).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

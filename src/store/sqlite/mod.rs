@@ -40,8 +40,8 @@ impl Sqlite {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(settings.lock_timeout);
         let path = options.get_filename();
-        // Written as `:memory:` or `mode=memory`; sqlx then makes up such a name.
-        if path.as_os_str().is_empty() || path.to_string_lossy().starts_with("file:sqlx-in-memory") {
+        let in_memory = [":memory:", "mode=memory"].iter().any(|name| database_url.contains(name));
+        if in_memory || path.as_os_str().is_empty() {
             return Err(StoreError::Url("counts must be kept in a file".to_owned()));
         }
         let lock = Arc::new(lock(path)?);
