@@ -1,5 +1,9 @@
 //! What a database must be able to do, so that a commit is written once for both.
 
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
+
 use super::StoreError;
 use super::episodes::Fresh;
 use super::rows::{DayRow, FateRow, HourRow, RowId};
@@ -21,6 +25,9 @@ pub(super) struct Claim {
     pub(super) instance: InstanceId,
     pub(super) epoch: Epoch,
 }
+
+/// First days of months whose partitions are known to be there.
+pub(super) type Months = BTreeSet<NaiveDate>;
 
 /// All futures are `Send`, so that the service may run them on any thread.
 pub(super) trait Database: Sync {
@@ -44,9 +51,13 @@ pub(super) trait Database: Sync {
         instance: InstanceId,
     ) -> impl Future<Output = Result<Option<(Epoch, JournalPosition)>, StoreError>> + Send;
 
-    /// Makes the partitions that the delta's rows need, where there are partitions. Outside the commit: harmless
-    /// if that fails.
-    fn make_room(&self, delta: &Delta) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Makes the partitions that the delta's rows need, where there are partitions and they are not among `made`.
+    /// Outside the commit: harmless if that fails.
+    fn make_room(
+        &self,
+        delta: &Delta,
+        made: &mut Months,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     fn begin(&self) -> impl Future<Output = Result<Self::Transaction, StoreError>> + Send;
 

@@ -106,7 +106,8 @@ fn is_transient(error: &sqlx::Error) -> bool {
 /// Postgres, by SQLSTATE (appendix A of its manual).
 fn is_transient_sqlstate(code: &str) -> bool {
     match code {
-        "25006" // read-only transaction: connected to a server that is a standby, or is about to become one
+        "23514" // check_violation: someone dropped the month's partition, and the next attempt makes it again
+        | "25006" // read-only transaction: connected to a server that is a standby, or is about to become one
         | "25P03" // idle_in_transaction_session_timeout
         | "40001" // serialization_failure
         | "40P01" // deadlock_detected
@@ -141,6 +142,7 @@ mod tests {
     fn what_passes_by_itself() {
         for (code, expected) in [
             ("08006", true),  // connection_failure
+            ("23514", true),  // check_violation
             ("53100", true),  // disk_full
             ("53300", true),  // too_many_connections
             ("57P01", true),  // admin_shutdown

@@ -93,9 +93,9 @@ mod tests {
         let answer = retry(
             &CancellationToken::new(),
             |_, _| seen += 1,
-            async || {
+            || {
                 left -= 1;
-                if left == 0 { Ok(7) } else { Err(TRANSIENT) }
+                ready(if left == 0 { Ok(7) } else { Err(TRANSIENT) })
             },
         )
         .await;
@@ -108,9 +108,9 @@ mod tests {
         let answer: Result<(), _> = retry(
             &CancellationToken::new(),
             |_, _| (),
-            async || {
+            || {
                 attempts += 1;
-                Err(StoreError::InstanceGone)
+                ready(Err(StoreError::InstanceGone))
             },
         )
         .await;

@@ -16,7 +16,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
-use super::backend::{Claim, Database, Epoch, InstanceId, from_column};
+use super::backend::{Claim, Database, Epoch, InstanceId, Months, from_column};
 use super::summary::{EpisodeDownloads, FateTotal, Totals};
 use super::{Settings, StoreError, schema};
 use crate::rollup::Delta;
@@ -110,7 +110,7 @@ impl Database for Sqlite {
         Ok(row.map(|(epoch, position)| (Epoch(epoch), from_column(position))))
     }
 
-    async fn make_room(&self, _delta: &Delta) -> Result<(), StoreError> {
+    async fn make_room(&self, _delta: &Delta, _made: &mut Months) -> Result<(), StoreError> {
         Ok(())
     }
 

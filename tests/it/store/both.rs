@@ -117,7 +117,10 @@ async fn a_second_writer_fences_the_first(database: Database) {
     let error = commit_next(&mut first, &delta, &episodes).await.unwrap_err();
     assert!(matches!(error, StoreError::Fenced { ours: 1, newest: 2 }), "{error}");
     assert!(!error.is_transient());
-    assert_eq!(tables(&database.url).await, expected(&[delta.clone()], &episodes, &source_names()));
+    assert_eq!(
+        tables(&database.url).await,
+        expected(std::slice::from_ref(&delta), &episodes, &source_names())
+    );
 
     // Even if it asks for what the second has done.
     commit_next(&mut second, &delta, &episodes).await.unwrap();

@@ -61,8 +61,8 @@ async fn a_dropped_month_comes_back_when_it_is_needed() {
         .await
         .unwrap();
     sqlx::raw_sql("DELETE FROM fate_day").execute(&mut connection).await.unwrap();
-    // Another process, which has not seen that month.
-    let mut writer = database.writer().await;
+    let error = commit_next(&mut writer, &delta, &episodes).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
     commit_next(&mut writer, &delta, &episodes).await.unwrap();
     assert_eq!(tables(&database.url).await, expected(&[delta], &episodes, &source_names()));
 }
@@ -127,4 +127,16 @@ async fn a_schema_of_its_own() {
     assert_eq!(tables(&url).await, expected(&[delta], &episodes, &source_names()));
     let public = "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace";
     assert_eq!(column(&database.url, public).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn sslmode_is_honoured() {
+    let database = Database::postgres().await;
+    // The socket of a server speaks no TLS.
+    for (mode, answers) in [("disable", true), ("prefer", true), ("require", false), ("verify-full", false)] {
+        let url = format!("{}&sslmode={mode}", database.url);
+        let answer = Store::open(&url, Settings::default()).unwrap().ping().await;
+        assert_eq!(answer.is_ok(), answers, "{mode}: {answer:?}");
+        assert!(answer.err().is_none_or(|error| !error.is_transient()), "{mode}");
+    }
 }
