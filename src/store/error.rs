@@ -60,6 +60,11 @@ pub enum StoreError {
     #[error("no answer from the database within {after:?}")]
     Timeout { after: Duration },
 
+    #[error(
+        "while {doing}: no connection in time; the database does not answer, or all connections are in use"
+    )]
+    NoConnection { doing: &'static str },
+
     #[error("while {doing}: {source}")]
     Database { doing: &'static str, source: sqlx::Error },
 
@@ -70,13 +75,16 @@ pub enum StoreError {
 impl StoreError {
     /// For `map_err`: says what was being done.
     pub(super) fn doing(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
-        move |source| Self::Database { doing, source }
+        move |source| match source {
+            sqlx::Error::PoolTimedOut => Self::NoConnection { doing },
+            source => Self::Database { doing, source },
+        }
     }
 
     /// Whether the same request may succeed later without anyone's help.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Timeout { .. } => true,
+            Self::Timeout { .. } | Self::NoConnection { .. } => true,
             Self::Database { source, .. } => is_transient(source),
             Self::Migrate(MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) => {
                 is_transient(source)
