@@ -81,6 +81,26 @@ async fn every_table_and_column_is_described() {
     assert_eq!(column(&database.url, undescribed).await, Vec::<String>::new());
 }
 
+/// The columns that others rely on, in the types they rely on.
+#[tokio::test]
+async fn published_columns_keep_their_types() {
+    let database = Database::postgres().await;
+    database.writer().await;
+    let columns = "SELECT table_name || ' ' || string_agg(column_name || ' ' || udt_name, ', ' ORDER BY ordinal_position) \
+        FROM information_schema.columns WHERE table_name IN ('show', 'episode', 'episode_hour', 'episode_day', 'fate_day') \
+        GROUP BY table_name ORDER BY table_name";
+    let expected = [
+        "episode id int8, show_id int8, slug text, path text, title text, published_at timestamptz, bytes int8, \
+         duration_seconds float8",
+        "episode_day episode_id int8, day date, downloads int8, listeners int8, requests int8, delivered_bytes int8, \
+         body_bytes int8, addresses int8, instance_id int8",
+        "episode_hour episode_id int8, hour timestamptz, downloads int8, instance_id int8",
+        "fate_day day date, source text, fate text, reason text, requests int8, body_bytes int8, instance_id int8",
+        "show id int8, slug text, title text",
+    ];
+    assert_eq!(column(&database.url, columns).await, expected);
+}
+
 #[tokio::test]
 async fn readers_read_and_nothing_else() {
     let server = Server::start();
