@@ -1,5 +1,9 @@
 //! What a database must be able to do, so that a commit is written once for both.
 
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
+
 use super::StoreError;
 use super::episodes::Fresh;
 use super::rows::{DayRow, FateRow, HourRow, RowId};
@@ -22,60 +26,91 @@ pub(super) struct Claim {
     pub(super) epoch: Epoch,
 }
 
-pub(super) trait Database {
+/// First days of months whose partitions are known to be there.
+pub(super) type Months = BTreeSet<NaiveDate>;
+
+/// All futures are `Send`, so that the service may run them on any thread.
+pub(super) trait Database: Sync {
     type Transaction: Transaction;
 
     /// Brings the schema up to date, or says why this binary cannot use it.
-    async fn migrate(&self) -> Result<(), StoreError>;
+    fn migrate(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    async fn ping(&self) -> Result<(), StoreError>;
+    fn ping(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Makes a new epoch of the journal; the position is where the last one left it.
-    async fn claim(&self, journal_id: &str, name: &str) -> Result<(Claim, JournalPosition), StoreError>;
+    fn claim(
+        &self,
+        journal_id: &str,
+        name: &str,
+    ) -> impl Future<Output = Result<(Claim, JournalPosition), StoreError>> + Send;
 
     /// The newest epoch and the position; none if there is no such instance.
-    async fn writer(&self, instance: InstanceId) -> Result<Option<(Epoch, JournalPosition)>, StoreError>;
+    fn writer(
+        &self,
+        instance: InstanceId,
+    ) -> impl Future<Output = Result<Option<(Epoch, JournalPosition)>, StoreError>> + Send;
 
-    /// Makes the partitions that the delta's rows need, where there are partitions. Outside the commit: harmless
-    /// if that fails.
-    async fn make_room(&self, delta: &Delta) -> Result<(), StoreError>;
+    /// Makes the partitions that the delta's rows need, where there are partitions and they are not among `made`.
+    /// Outside the commit: harmless if that fails.
+    fn make_room(
+        &self,
+        delta: &Delta,
+        made: &mut Months,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    async fn begin(&self) -> Result<Self::Transaction, StoreError>;
+    fn begin(&self) -> impl Future<Output = Result<Self::Transaction, StoreError>> + Send;
 
     /// Sums of the days from `since` on.
-    async fn totals(&self, since: Option<UtcDay>) -> Result<Totals, StoreError>;
+    fn totals(&self, since: Option<UtcDay>) -> impl Future<Output = Result<Totals, StoreError>> + Send;
 
-    async fn top_episodes(
+    fn top_episodes(
         &self,
         since: Option<UtcDay>,
         limit: u32,
-    ) -> Result<Vec<EpisodeDownloads>, StoreError>;
+    ) -> impl Future<Output = Result<Vec<EpisodeDownloads>, StoreError>> + Send;
 
-    async fn fates(&self, since: Option<UtcDay>) -> Result<Vec<FateTotal>, StoreError>;
+    fn fates(&self, since: Option<UtcDay>)
+    -> impl Future<Output = Result<Vec<FateTotal>, StoreError>> + Send;
 
-    async fn close(&self);
+    fn close(&self) -> impl Future<Output = ()> + Send;
 }
 
 /// Rolled back when dropped.
-pub(super) trait Transaction {
+pub(super) trait Transaction: Send {
     /// Moves the position. False, and nothing moved, if it is not `from` or the claim's epoch is not the newest.
-    async fn advance(
+    fn advance(
         &mut self,
         claim: Claim,
         from: JournalPosition,
         to: JournalPosition,
-    ) -> Result<bool, StoreError>;
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Inserts or updates; answers the rows' keys in their order.
-    async fn write_episodes(&mut self, fresh: &Fresh<'_>) -> Result<Vec<RowId>, StoreError>;
+    fn write_episodes(
+        &mut self,
+        fresh: &Fresh<'_>,
+    ) -> impl Future<Output = Result<Vec<RowId>, StoreError>> + Send;
 
-    async fn add_hours(&mut self, claim: Claim, rows: &[HourRow]) -> Result<(), StoreError>;
+    fn add_hours(
+        &mut self,
+        claim: Claim,
+        rows: &[HourRow],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    async fn add_days(&mut self, claim: Claim, rows: &[DayRow]) -> Result<(), StoreError>;
+    fn add_days(
+        &mut self,
+        claim: Claim,
+        rows: &[DayRow],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    async fn add_fates(&mut self, claim: Claim, rows: &[FateRow<'_>]) -> Result<(), StoreError>;
+    fn add_fates(
+        &mut self,
+        claim: Claim,
+        rows: &[FateRow<'_>],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    async fn commit(self) -> Result<(), StoreError>;
+    fn commit(self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// A position as databases hold it.

@@ -60,6 +60,11 @@ pub enum StoreError {
     #[error("no answer from the database within {after:?}")]
     Timeout { after: Duration },
 
+    #[error(
+        "while {doing}: no connection in time; the database does not answer, or all connections are in use"
+    )]
+    NoConnection { doing: &'static str },
+
     #[error("while {doing}: {source}")]
     Database { doing: &'static str, source: sqlx::Error },
 
@@ -70,13 +75,16 @@ pub enum StoreError {
 impl StoreError {
     /// For `map_err`: says what was being done.
     pub(super) fn doing(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
-        move |source| Self::Database { doing, source }
+        move |source| match source {
+            sqlx::Error::PoolTimedOut => Self::NoConnection { doing },
+            source => Self::Database { doing, source },
+        }
     }
 
     /// Whether the same request may succeed later without anyone's help.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Timeout { .. } => true,
+            Self::Timeout { .. } | Self::NoConnection { .. } => true,
             Self::Database { source, .. } => is_transient(source),
             Self::Migrate(MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) => {
                 is_transient(source)
@@ -106,7 +114,8 @@ fn is_transient(error: &sqlx::Error) -> bool {
 /// Postgres, by SQLSTATE (appendix A of its manual).
 fn is_transient_sqlstate(code: &str) -> bool {
     match code {
-        "25006" // read-only transaction: connected to a server that is a standby, or is about to become one
+        "23514" // check_violation: someone dropped the month's partition, and the next attempt makes it again
+        | "25006" // read-only transaction: connected to a server that is a standby, or is about to become one
         | "25P03" // idle_in_transaction_session_timeout
         | "40001" // serialization_failure
         | "40P01" // deadlock_detected
@@ -141,6 +150,7 @@ mod tests {
     fn what_passes_by_itself() {
         for (code, expected) in [
             ("08006", true),  // connection_failure
+            ("23514", true),  // check_violation
             ("53100", true),  // disk_full
             ("53300", true),  // too_many_connections
             ("57P01", true),  // admin_shutdown

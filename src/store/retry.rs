@@ -20,7 +20,22 @@ impl Backoff {
         Self { next: Self::FIRST }
     }
 
-    pub fn next_pause(&mut self) -> Duration {
+    /// Sleeps if the error is transient, after `on_failure` has seen it and the pause; else hands it back.
+    pub async fn pause_after(
+        &mut self,
+        error: StoreError,
+        mut on_failure: impl FnMut(&StoreError, Duration),
+    ) -> Result<(), StoreError> {
+        if !error.is_transient() {
+            return Err(error);
+        }
+        let pause = self.next_pause();
+        on_failure(&error, pause);
+        tokio::time::sleep(pause).await;
+        Ok(())
+    }
+
+    fn next_pause(&mut self) -> Duration {
         let longest = self.next;
         self.next = (longest * 2).min(Self::LONGEST);
         // Without randomness the pause is merely not spread.
@@ -37,21 +52,17 @@ impl Default for Backoff {
 
 /// Runs `attempt` until it succeeds, fails for good, or is cancelled ([`StoreError::Stopped`]; an attempt under
 /// way is dropped then). `on_failure` sees each transient error and the pause that follows it.
-pub async fn retry<T>(
+pub async fn retry<T, F: Future<Output = Result<T, StoreError>>>(
     cancelled: &CancellationToken,
     mut on_failure: impl FnMut(&StoreError, Duration),
-    mut attempt: impl AsyncFnMut() -> Result<T, StoreError>,
+    mut attempt: impl FnMut() -> F,
 ) -> Result<T, StoreError> {
     let mut backoff = Backoff::new();
     let attempts = async {
         loop {
             match attempt().await {
-                Err(error) if error.is_transient() => {
-                    let pause = backoff.next_pause();
-                    on_failure(&error, pause);
-                    tokio::time::sleep(pause).await;
-                }
-                answer => return answer,
+                Ok(answer) => return Ok(answer),
+                Err(error) => backoff.pause_after(error, &mut on_failure).await?,
             }
         }
     };
@@ -60,6 +71,8 @@ pub async fn retry<T>(
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+
     use super::*;
 
     const TRANSIENT: StoreError = StoreError::Timeout { after: Duration::ZERO };
@@ -80,9 +93,9 @@ mod tests {
         let answer = retry(
             &CancellationToken::new(),
             |_, _| seen += 1,
-            async || {
+            || {
                 left -= 1;
-                if left == 0 { Ok(7) } else { Err(TRANSIENT) }
+                ready(if left == 0 { Ok(7) } else { Err(TRANSIENT) })
             },
         )
         .await;
@@ -95,9 +108,9 @@ mod tests {
         let answer: Result<(), _> = retry(
             &CancellationToken::new(),
             |_, _| (),
-            async || {
+            || {
                 attempts += 1;
-                Err(StoreError::InstanceGone)
+                ready(Err(StoreError::InstanceGone))
             },
         )
         .await;
@@ -115,7 +128,7 @@ mod tests {
                 cancelled.cancel();
             }
         };
-        let answer: Result<(), _> = retry(&cancelled, stop, async || Err(TRANSIENT)).await;
+        let answer: Result<(), _> = retry(&cancelled, stop, || ready(Err(TRANSIENT))).await;
         assert!(matches!(answer, Err(StoreError::Stopped)));
         assert_eq!(failures, 3);
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::backend::{Claim, Database, Transaction};
+use super::backend::{Claim, Database, Months, Transaction};
 use super::episodes::Known;
 use super::{Backend, Backoff, Store, StoreError, rows};
 use crate::attribution::Episode;
@@ -38,12 +38,19 @@ pub struct Writer {
     store: Store,
     claim: Claim,
     position: JournalPosition,
-    known: Known,
+    memory: Memory,
+}
+
+/// What a writer knows to be in the database, so that it need not be written or asked again.
+#[derive(Debug, Default)]
+struct Memory {
+    episodes: Known,
+    months: Months,
 }
 
 impl Writer {
     pub(super) fn new(store: Store, claim: Claim, position: JournalPosition) -> Self {
-        Self { store, claim, position, known: Known::default() }
+        Self { store, claim, position, memory: Memory::default() }
     }
 
     /// How far the store has taken the journal into account.
@@ -58,41 +65,34 @@ impl Writer {
         }
         let after = self.store.settings.commit_timeout;
         // Given back on success only: what a commit that failed or was dropped has learnt may not be there.
-        let known = mem::take(&mut self.known);
+        let memory = mem::take(&mut self.memory);
         let attempt = async {
             match &self.store.backend {
-                Backend::Sqlite(database) => write(database, self.claim, self.position, known, commit).await,
+                Backend::Sqlite(database) => write(database, self.claim, self.position, memory, commit).await,
                 Backend::Postgres(database) => {
-                    write(database, self.claim, self.position, known, commit).await
+                    write(database, self.claim, self.position, memory, commit).await
                 }
             }
         };
-        self.known =
+        self.memory =
             tokio::time::timeout(after, attempt).await.map_err(|_| StoreError::Timeout { after })??;
         self.position = commit.position;
         Ok(())
     }
 
-    /// Commits, however often it takes. See [`retry`].
+    /// Commits, however often it takes; otherwise as [`retry`](super::retry).
     pub async fn commit_until_done(
         &mut self,
         commit: &Commit<'_>,
         cancelled: &CancellationToken,
         mut on_failure: impl FnMut(&StoreError, Duration),
     ) -> Result<(), StoreError> {
-        // Not `retry`: a future that borrows both the writer and the commit through its closure is not `Send`.
         let mut backoff = Backoff::new();
         let attempts = async {
-            loop {
-                match self.commit(commit).await {
-                    Err(error) if error.is_transient() => {
-                        let pause = backoff.next_pause();
-                        on_failure(&error, pause);
-                        tokio::time::sleep(pause).await;
-                    }
-                    answer => return answer,
-                }
+            while let Err(error) = self.commit(commit).await {
+                backoff.pause_after(error, &mut on_failure).await?;
             }
+            Ok(())
         };
         cancelled.run_until_cancelled(attempts).await.unwrap_or(Err(StoreError::Stopped))
     }
@@ -102,16 +102,17 @@ async fn write<D: Database>(
     database: &D,
     claim: Claim,
     expected: JournalPosition,
-    mut known: Known,
+    mut memory: Memory,
     commit: &Commit<'_>,
-) -> Result<Known, StoreError> {
-    database.make_room(commit.delta).await?;
+) -> Result<Memory, StoreError> {
+    database.make_room(commit.delta, &mut memory.months).await?;
     let mut transaction = database.begin().await?;
     if !transaction.advance(claim, expected, commit.position).await? {
         drop(transaction);
         resolve(database, claim, expected, commit.position).await?;
-        return Ok(Known::default());
+        return Ok(Memory::default());
     }
+    let known = &mut memory.episodes;
     let fresh = known.fresh(commit.episodes);
     let keys = transaction.write_episodes(&fresh).await?;
     known.learn(&fresh, &keys, commit.episodes);
@@ -120,7 +121,7 @@ async fn write<D: Database>(
     transaction.add_days(claim, &rows::days(commit.delta, row)?).await?;
     transaction.add_fates(claim, &rows::fates(commit.delta, commit.sources)?).await?;
     transaction.commit().await?;
-    Ok(known)
+    Ok(memory)
 }
 
 /// The guard refused: because this very commit is there already, or because this is not the writer it was.

@@ -5,11 +5,10 @@
 
 use std::time::Duration;
 
-use sqlx::migrate::{Migrate, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPool};
 
-use super::set_limits;
+use super::Limits;
 use crate::store::{StoreError, schema};
 
 const READER: &str = include_str!("../sql/postgres/reader.sql");
@@ -17,37 +16,33 @@ const READER: &str = include_str!("../sql/postgres/reader.sql");
 /// SQLSTATE insufficient_privilege.
 const NOT_PERMITTED: &str = "42501";
 
-pub(super) async fn run(options: &PgConnectOptions, lock_timeout: Duration) -> Result<(), StoreError> {
-    let mut connection = options.connect().await.map_err(StoreError::doing("connecting"))?;
-    let answer = migrate(&mut connection, lock_timeout).await;
-    // Without a lock to give back nothing can be lost by a failure to say goodbye.
-    drop(connection.close().await);
+pub(super) async fn run(options: PgConnectOptions, limits: Limits) -> Result<(), StoreError> {
+    let pool =
+        Limits { statement: Duration::ZERO, transaction: Duration::ZERO, ..limits }.pool().max_connections(1);
+    let pool = pool.connect_lazy_with(options);
+    let answer = migrate(&pool).await;
+    pool.close().await;
     answer
 }
 
-async fn migrate(connection: &mut PgConnection, lock_timeout: Duration) -> Result<(), StoreError> {
-    set_limits(connection, [Duration::ZERO, lock_timeout, Duration::ZERO])
-        .await
-        .map_err(StoreError::doing("preparing the connection"))?;
-    connection.lock().await?;
+async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
     // What is newer is judged below, by what it says of itself.
     let mut migrator: Migrator = sqlx::migrate!("migrations/postgres");
-    migrator.set_ignore_missing(true).set_locking(false);
-    migrator.run(&mut *connection).await?;
+    migrator.set_ignore_missing(true).run(pool).await?;
     let known = schema::newest_known(&migrator);
     let unknown: Vec<(i64, Option<i64>)> =
         sqlx::query_as(include_str!("../sql/shared/unknown_migrations.sql"))
             .bind(known)
-            .fetch_all(&mut *connection)
+            .fetch_all(pool)
             .await
             .map_err(StoreError::doing("reading the schema's version"))?;
     schema::check(known, &unknown)?;
-    make_reader(connection).await
+    make_reader(pool).await
 }
 
 /// Dashboards read as a role that can do nothing else. Not every operator may make roles.
-async fn make_reader(connection: &mut PgConnection) -> Result<(), StoreError> {
-    match sqlx::raw_sql(READER).execute(connection).await {
+async fn make_reader(pool: &PgPool) -> Result<(), StoreError> {
+    match sqlx::raw_sql(READER).execute(pool).await {
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(NOT_PERMITTED) => {
             tracing::warn!(
                 "the role castmeter_reader for dashboards could not be made ({error}); let someone who may make \

@@ -8,13 +8,12 @@ mod transaction;
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{Datelike, Months, NaiveDate};
+use chrono::{Datelike, NaiveDate};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 
-use super::backend::{Claim, Database, Epoch, InstanceId, from_column};
+use super::backend::{Claim, Database, Epoch, InstanceId, Months, from_column};
 use super::summary::{EpisodeDownloads, FateTotal, Totals};
 use super::{Settings, StoreError};
 use crate::rollup::Delta;
@@ -27,24 +26,24 @@ const MAX_CONNECTION_AGE: Duration = Duration::from_secs(10 * 60);
 #[derive(Clone, Debug)]
 pub(super) struct Postgres {
     pool: PgPool,
-    lock_timeout: Duration,
-    /// Months whose partitions, and those of the month that follows, are there.
-    months: Arc<Mutex<BTreeSet<NaiveDate>>>,
+    limits: Limits,
 }
 
 impl Postgres {
     pub(super) fn open(database_url: &str, settings: &Settings) -> Result<Self, StoreError> {
-        let options = PgConnectOptions::from_str(database_url)
-            .map_err(|error| StoreError::Url(error.to_string()))?
-            .application_name("castmeter");
-        let limits = [settings.statement_timeout, settings.lock_timeout, settings.commit_timeout];
-        let pool = PgPoolOptions::new()
-            .max_connections(settings.max_connections)
-            .acquire_timeout(settings.connect_timeout)
-            .max_lifetime(MAX_CONNECTION_AGE)
-            .after_connect(move |connection, _| Box::pin(set_limits(connection, limits)))
-            .connect_lazy_with(options);
-        Ok(Self { pool, lock_timeout: settings.lock_timeout, months: Arc::default() })
+        let mut options =
+            PgConnectOptions::from_str(database_url).map_err(|error| StoreError::Url(error.to_string()))?;
+        if options.get_application_name().is_none() {
+            options = options.application_name("castmeter");
+        }
+        let limits = Limits {
+            connect: settings.connect_timeout,
+            statement: settings.statement_timeout,
+            lock: settings.lock_timeout,
+            transaction: settings.commit_timeout,
+        };
+        let pool = limits.pool().max_connections(settings.max_connections).connect_lazy_with(options);
+        Ok(Self { pool, limits })
     }
 
     async fn add_month(&self, month: NaiveDate) -> Result<(), StoreError> {
@@ -57,18 +56,36 @@ impl Postgres {
     }
 }
 
-/// For one statement, for one lock, for an open transaction.
-async fn set_limits(connection: &mut PgConnection, limits: [Duration; 3]) -> sqlx::Result<()> {
-    let mut query = sqlx::query(include_str!("../sql/postgres/session.sql"));
-    for limit in limits {
-        query = query.bind(format!("{}ms", limit.as_millis()));
+/// How long connections wait; zero is for ever, but for `connect`.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    connect: Duration,
+    statement: Duration,
+    lock: Duration,
+    /// For the next statement of an open transaction.
+    transaction: Duration,
+}
+
+impl Limits {
+    fn pool(self) -> PgPoolOptions {
+        PgPoolOptions::new()
+            .acquire_timeout(self.connect)
+            .max_lifetime(MAX_CONNECTION_AGE)
+            .after_connect(move |connection, _| Box::pin(self.apply(connection)))
     }
-    query.execute(connection).await?;
-    Ok(())
+
+    async fn apply(self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        let mut query = sqlx::query(include_str!("../sql/postgres/session.sql"));
+        for limit in [self.statement, self.lock, self.transaction] {
+            query = query.bind(format!("{}ms", limit.as_millis()));
+        }
+        query.execute(connection).await?;
+        Ok(())
+    }
 }
 
 /// First days of the months that the delta has rows in.
-fn months(delta: &Delta) -> BTreeSet<NaiveDate> {
+fn months(delta: &Delta) -> Months {
     let hours = delta.episode_hours.keys().map(|(_, hour)| hour.day());
     let days: BTreeSet<UtcDay> = delta.episode_days.keys().map(|(_, day)| *day).chain(hours).collect();
     days.into_iter().map(|day| day.to_date().with_day(1).expect("each month has a first day")).collect()
@@ -78,7 +95,7 @@ impl Database for Postgres {
     type Transaction = PostgresTransaction;
 
     async fn migrate(&self) -> Result<(), StoreError> {
-        migrate::run(&self.pool.connect_options(), self.lock_timeout).await
+        migrate::run(PgConnectOptions::clone(&self.pool.connect_options()), self.limits).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -107,14 +124,11 @@ impl Database for Postgres {
     }
 
     /// A month is made together with the next one: so each is there before its first row, but for old ones.
-    async fn make_room(&self, delta: &Delta) -> Result<(), StoreError> {
-        for month in months(delta) {
-            if self.months.lock().unwrap_or_else(PoisonError::into_inner).contains(&month) {
-                continue;
-            }
-            self.add_month(month).await?;
-            self.add_month(month + Months::new(1)).await?;
-            self.months.lock().unwrap_or_else(PoisonError::into_inner).insert(month);
+    async fn make_room(&self, delta: &Delta, made: &mut Months) -> Result<(), StoreError> {
+        for month in months(delta).difference(&made.clone()) {
+            self.add_month(*month).await?;
+            self.add_month(*month + chrono::Months::new(1)).await?;
+            made.insert(*month);
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
-use super::backend::{Claim, Database, Epoch, InstanceId, from_column};
+use super::backend::{Claim, Database, Epoch, InstanceId, Months, from_column};
 use super::summary::{EpisodeDownloads, FateTotal, Totals};
 use super::{Settings, StoreError, schema};
 use crate::rollup::Delta;
@@ -40,8 +40,8 @@ impl Sqlite {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(settings.lock_timeout);
         let path = options.get_filename();
-        // Written as `:memory:` or `mode=memory`; sqlx then makes up such a name.
-        if path.as_os_str().is_empty() || path.to_string_lossy().starts_with("file:sqlx-in-memory") {
+        let in_memory = [":memory:", "mode=memory"].iter().any(|name| database_url.contains(name));
+        if in_memory || path.as_os_str().is_empty() {
             return Err(StoreError::Url("counts must be kept in a file".to_owned()));
         }
         let lock = Arc::new(lock(path)?);
@@ -110,7 +110,7 @@ impl Database for Sqlite {
         Ok(row.map(|(epoch, position)| (Epoch(epoch), from_column(position))))
     }
 
-    async fn make_room(&self, _delta: &Delta) -> Result<(), StoreError> {
+    async fn make_room(&self, _delta: &Delta, _made: &mut Months) -> Result<(), StoreError> {
         Ok(())
     }
 

@@ -1,16 +1,20 @@
--- The group role of dashboards: CREATE ROLE grafana LOGIN PASSWORD '…' IN ROLE castmeter_reader;
+-- The group role of dashboards. To use it: CREATE ROLE grafana LOGIN PASSWORD '…' IN ROLE castmeter_reader;
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'castmeter_reader') THEN
-        CREATE ROLE castmeter_reader NOLOGIN;
+        BEGIN
+            CREATE ROLE castmeter_reader NOLOGIN;
+        EXCEPTION
+            -- Roles belong to the server: another database of it may make this one at the same moment.
+            WHEN duplicate_object OR unique_violation THEN NULL;
+        END;
     END IF;
-EXCEPTION
-    -- Roles belong to the server: another database of it may make this one at the same moment.
-    WHEN duplicate_object OR unique_violation THEN NULL;
+    -- Two instances that start at the same time must not grant at the same time.
+    LOCK TABLE instance IN SHARE ROW EXCLUSIVE MODE;
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO castmeter_reader', current_schema());
+    GRANT SELECT ON
+        instance, show, episode,
+        episode_hour, episode_day, fate_day,
+        episode_hour_total, episode_day_total, fate_day_total
+    TO castmeter_reader;
 END $$;
-DO $$ BEGIN EXECUTE format('GRANT USAGE ON SCHEMA %I TO castmeter_reader', current_schema()); END $$;
-GRANT SELECT ON
-    instance, show, episode,
-    episode_hour, episode_day, fate_day,
-    episode_hour_total, episode_day_total, fate_day_total
-TO castmeter_reader;

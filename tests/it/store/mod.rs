@@ -1,0 +1,9 @@
+//! The store on real databases: exactly once, whatever fails.
+
+mod both;
+mod faults;
+mod fixture;
+mod instances;
+mod postgres;
+mod proxy;
+mod sqlite;

@@ -1,0 +1,99 @@
+//! The published tables as text, the same from either database: one line a row, columns joined by `|`.
+
+use std::fmt;
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+
+/// The rows of all tables, sorted. Keys are replaced by slugs, and several instances are added up.
+#[derive(PartialEq, Eq)]
+pub struct Tables(pub Vec<String>);
+
+/// Line by line, so that a failed comparison can be read.
+impl fmt::Debug for Tables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|row| writeln!(f, "{row}"))
+    }
+}
+
+const EPISODE: &str = "JOIN episode ON episode.id = t.episode_id JOIN show ON show.id = episode.show_id";
+
+/// Table, its columns, where they come from, and what a row must have to be shown: some change.
+const TABLES: [(&str, &[&str], &str); 5] = [
+    ("show", &["slug", "title"], "show WHERE true"),
+    (
+        "episode",
+        &[
+            "show.slug",
+            "episode.slug",
+            "path",
+            "episode.title",
+            "{published_at}",
+            "bytes",
+            "CAST(duration_seconds * 1000 AS bigint)",
+        ],
+        "episode JOIN show ON show.id = episode.show_id WHERE true",
+    ),
+    (
+        "episode_hour",
+        &["show.slug", "episode.slug", "{hour}", "downloads"],
+        "episode_hour_total AS t {EPISODE} WHERE downloads <> 0",
+    ),
+    (
+        "episode_day",
+        &[
+            "show.slug",
+            "episode.slug",
+            "day",
+            "downloads",
+            "listeners",
+            "requests",
+            "delivered_bytes",
+            "body_bytes",
+            "addresses",
+        ],
+        "episode_day_total AS t {EPISODE} WHERE downloads <> 0 OR listeners <> 0 OR requests <> 0 \
+         OR delivered_bytes <> 0 OR body_bytes <> 0 OR addresses <> 0",
+    ),
+    (
+        "fate_day",
+        &["day", "source", "fate", "reason", "requests", "body_bytes"],
+        "fate_day_total WHERE requests <> 0 OR body_bytes <> 0",
+    ),
+];
+
+/// Everything that the database holds for its readers.
+pub async fn tables(database_url: &str) -> Tables {
+    let mut rows = Vec::new();
+    for (table, columns, from) in TABLES {
+        rows.extend(select(database_url, table, columns, from).await);
+    }
+    rows.sort_unstable();
+    Tables(rows)
+}
+
+async fn select(database_url: &str, table: &str, columns: &[&str], from: &str) -> Vec<String> {
+    let sqlite = database_url.starts_with("sqlite:");
+    let columns: Vec<_> = columns
+        .iter()
+        .map(|column| {
+            // A column in braces is an instant.
+            let column = match column.strip_prefix('{').map(|column| column.trim_end_matches('}')) {
+                Some(column) if sqlite => column.to_owned(),
+                Some(column) => {
+                    format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")
+                }
+                None => (*column).to_owned(),
+            };
+            format!("coalesce(CAST({column} AS text), '-')")
+        })
+        .collect();
+    let from = from.replace("{EPISODE}", EPISODE);
+    let sql = AssertSqlSafe(format!("SELECT '{table}|' || {} FROM {from}", columns.join(" || '|' || ")));
+    if sqlite {
+        let mut connection = SqliteConnection::connect(database_url).await.expect("SQLite opens");
+        sqlx::query_scalar(sql).fetch_all(&mut connection).await.expect(table)
+    } else {
+        let mut connection = PgConnection::connect(database_url).await.expect("Postgres answers");
+        sqlx::query_scalar(sql).fetch_all(&mut connection).await.expect(table)
+    }
+}
