@@ -6,3 +6,4 @@ mod hostile;
 mod http;
 mod rig;
 mod syslog;
+mod tls;

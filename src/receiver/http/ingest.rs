@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Request, Response};
+use hyper::http::request::Parts;
+use hyper::{Method, Response};
 use tokio::sync::Semaphore;
 
 use super::answer::{AnswerBody, Rejection, accepted};
@@ -18,6 +19,13 @@ use crate::receiver::{
     Batch, Event, HttpSettings, Incident, Intake, SetupError, Surroundings, Tail, Transport,
 };
 use crate::units::{ByteCount, Encoding};
+
+/// Who is on a connection, as far as the connection tells.
+pub(super) struct Client {
+    pub place: Admitted,
+    /// Shows a client certificate, or need not.
+    pub is_certified: bool,
+}
 
 /// Everything that the receiver's own paths need.
 pub(super) struct Ingest<I> {
@@ -40,7 +48,6 @@ impl<I: Intake> Ingest<I> {
         intake: Arc<I>,
         surroundings: Surroundings,
     ) -> Result<Self, SetupError> {
-        settings.check()?;
         let token_header = settings.token_header.as_deref().map(header_name).transpose()?;
         Ok(Self {
             path: settings.path.clone(),
@@ -61,30 +68,36 @@ impl<I: Intake> Ingest<I> {
         path == self.path || path == challenge::PATH
     }
 
-    /// Answers a request for one of the receiver's own paths.
+    /// Answers a request. What of the body is left when it is refused was not wanted.
     pub(super) async fn answer(
         &self,
-        request: Request<Incoming>,
-        place: &Admitted,
+        head: &Parts,
+        body: &mut Incoming,
+        client: &Client,
     ) -> Result<Response<AnswerBody>, Rejection> {
-        if request.uri().path() == challenge::PATH {
-            return challenge::answer(request.method(), &self.challenge);
+        if head.uri.path() == challenge::PATH {
+            return challenge::answer(&head.method, &self.challenge);
         }
-        if request.method() != Method::POST && request.method() != Method::PUT {
+        if head.uri.path() != self.path {
+            return Err(Rejection::new(Incident::NotFound, "nothing is here"));
+        }
+        if head.method != Method::POST && head.method != Method::PUT {
             return Err(Rejection::method("POST, PUT"));
         }
-        let source = Arc::clone(self.source_of(request.headers())?);
-        let named = named_encoding(request.headers())?;
+        if !client.is_certified {
+            return Err(Rejection::new(Incident::Unauthorized, "a client certificate is needed"));
+        }
+        let source = Arc::clone(self.source_of(&head.headers)?);
+        let named = named_encoding(&head.headers)?;
 
-        let mut charge = place.charge();
-        let payload =
-            body::read(request.into_body(), self.body_bytes, self.body_timeout, &mut charge).await?;
+        let mut charge = client.place.charge();
+        let payload = body::read(body, self.body_bytes, self.body_timeout, &mut charge).await?;
         if payload.is_empty() {
             return Ok(accepted(&payload));
         }
         let payload = charge.cover(payload);
         let encoding = named.unwrap_or_else(|| decode::sniff(&payload));
-        let lines = self.inflate(encoding, &payload, place).await?;
+        let lines = self.inflate(encoding, &payload, &client.place).await?;
         self.hand_on(source, encoding, payload, lines).await
     }
 
