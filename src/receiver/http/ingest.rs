@@ -1,8 +1,11 @@
 //! One request with a batch: who sends it, its body, its lines, and the answer once they are kept.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
@@ -101,17 +104,17 @@ impl<I: Intake> Ingest<I> {
         self.hand_on(source, encoding, payload, lines).await
     }
 
-    /// Whose token the head holds: as `Authorization: Bearer`, or in the header of the operator's choice.
+    /// Whose token the head holds: as `Authorization`, or in the header of the operator's choice.
     fn source_of(&self, headers: &HeaderMap) -> Result<&Arc<str>, Rejection> {
         if self.tokens.is_open() {
             return Ok(self.tokens.default_source());
         }
-        let authorization = headers.get(AUTHORIZATION).and_then(bearer);
-        let own = self.token_header.as_ref().and_then(|name| headers.get(name)).map(HeaderValue::as_bytes);
-        authorization
-            .into_iter()
-            .chain(own)
-            .find_map(|presented| self.tokens.source_of(presented))
+        let authorized = headers.get(AUTHORIZATION).and_then(credentials);
+        let own = self.token_header.as_ref().and_then(|name| headers.get(name));
+        let own = own.map(|value| Cow::Borrowed(value.as_bytes().trim_ascii()));
+        let mut presented = authorized.into_iter().chain(own);
+        presented
+            .find_map(|token| self.tokens.source_of(&token))
             .ok_or_else(|| Rejection::new(Incident::Unauthorized, "a valid token is needed"))
     }
 
@@ -169,10 +172,21 @@ fn header_name(name: &str) -> Result<HeaderName, SetupError> {
     name.parse().map_err(|_| SetupError::TokenHeader { name: name.to_owned() })
 }
 
-/// The credentials of the `Bearer` scheme (RFC 6750), whose name is in any case.
-fn bearer(value: &HeaderValue) -> Option<&[u8]> {
-    let (scheme, credentials) = value.as_bytes().split_at_checked("Bearer ".len())?;
-    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| credentials.trim_ascii())
+/// The token in an `Authorization` header: `Bearer` (RFC 6750), or the password of `Basic` (RFC 7617) with any
+/// user name. A scheme's name is in any case.
+fn credentials(value: &HeaderValue) -> Option<Cow<'_, [u8]>> {
+    let value = value.as_bytes();
+    let (scheme, rest) = value.split_at(value.iter().position(|byte| *byte == b' ')?);
+    let rest = rest.trim_ascii();
+    if scheme.eq_ignore_ascii_case(b"bearer") {
+        return Some(Cow::Borrowed(rest));
+    }
+    if scheme.eq_ignore_ascii_case(b"basic") {
+        let decoded = BASE64_STANDARD.decode(rest).ok()?;
+        let colon = decoded.iter().position(|byte| *byte == b':')?;
+        return Some(Cow::Owned(decoded[colon + 1..].to_vec()));
+    }
+    None
 }
 
 /// The one coding that the head names; none where it names none.
@@ -236,13 +250,26 @@ mod tests {
     }
 
     #[test]
-    fn bearer_credentials_are_found_whatever_the_schemes_case() {
-        let found =
-            |text| bearer(&HeaderValue::from_static(text)).map(|it| String::from_utf8(it.to_vec()).unwrap());
-        assert_eq!(found("Bearer abc").as_deref(), Some("abc"));
-        assert_eq!(found("bearer  abc ").as_deref(), Some("abc"));
-        for none in ["abc", "Basic abc", "Bearerabc", ""] {
-            assert_eq!(found(none), None, "{none}");
+    fn the_token_is_found_in_either_scheme() {
+        let found = |text| {
+            let value = HeaderValue::from_static(text);
+            credentials(&value).map(|token| String::from_utf8(token.to_vec()).unwrap())
+        };
+        let cases = [
+            ("Bearer abc", Some("abc")),
+            ("bearer  abc ", Some("abc")),
+            // `printf 'anyone:a:bc' | base64`, and of `:abc`, and of `abc`
+            ("Basic YW55b25lOmE6YmM=", Some("a:bc")),
+            ("basic OmFiYw==", Some("abc")),
+            ("Basic YWJj", None),
+            ("Basic !", None),
+            ("Digest abc", None),
+            ("Bearerabc", None),
+            ("abc", None),
+            ("", None),
+        ];
+        for (header, expected) in cases {
+            assert_eq!(found(header).as_deref(), expected, "{header}");
         }
     }
 }
