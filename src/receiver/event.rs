@@ -54,6 +54,8 @@ pub enum Incident {
     AddressFull,
     /// No TLS handshake, or not in time.
     HandshakeFailed,
+    /// The certificate's files changed and could not be used; the old one stays.
+    CertificateRejected,
     /// The first request's head did not arrive in time.
     HeadTimeout,
     /// Nothing happened on the connection for long; it was closed. Ordinary.
@@ -66,7 +68,7 @@ pub enum Incident {
     // Requests, each with its answer.
     NotFound,
     MethodNotAllowed,
-    /// Wrong or missing token. Also for a syslog line.
+    /// Wrong or missing token or client certificate. Also for a syslog line.
     Unauthorized,
     /// A content coding that is not known, or several.
     UnknownEncoding,
@@ -100,10 +102,11 @@ pub enum Incident {
 }
 
 impl Incident {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::ConnectionsFull,
         Self::AddressFull,
         Self::HandshakeFailed,
+        Self::CertificateRejected,
         Self::HeadTimeout,
         Self::IdleTimeout,
         Self::ProtocolError,
@@ -132,6 +135,7 @@ impl Incident {
             Self::ConnectionsFull => "connections_full",
             Self::AddressFull => "address_full",
             Self::HandshakeFailed => "handshake_failed",
+            Self::CertificateRejected => "certificate_rejected",
             Self::HeadTimeout => "head_timeout",
             Self::IdleTimeout => "idle_timeout",
             Self::ProtocolError => "protocol_error",

@@ -24,14 +24,16 @@ mod listen;
 mod server;
 mod settings;
 mod syslog;
+mod tls;
 mod tokens;
 
 pub use batch::{Batch, Intake, Refused, Tail};
 pub use event::{Event, Incident, Observer, Transport};
 pub use http::{AnswerBody, Fallback, HttpReceiver};
-pub use listen::bind;
-pub use settings::{HttpSettings, Secret, SetupError, SyslogSettings, TokenSettings};
+pub use listen::{HandedOver, bind, bind_udp};
+pub use settings::{HttpSettings, Secret, SetupError, SyslogSettings, TlsSettings, TokenSettings};
 pub use syslog::SyslogReceiver;
+pub use tls::TlsError;
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What all TCP receivers share: accepting, admission, and an orderly end.
+//! What all TCP receivers share: accepting, admission, TLS, and an orderly end.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::admission::{Admission, Admitted};
 use super::event::{Event, Incident, Observer, Transport};
+use super::tls::{Tls, TlsError};
 
 /// How long to wait after the system could not accept, typically for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -24,10 +27,15 @@ pub(super) trait Conversation: Send + Sync + 'static {
     fn hold(self: Arc<Self>, connection: Connection, stop: Stop) -> impl Future<Output = ()> + Send;
 }
 
+/// A connection's bytes, with TLS or without.
+pub(super) type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
 /// An admitted connection.
 pub(super) struct Connection {
-    pub stream: TcpStream,
+    pub stream: Stream,
     pub place: Admitted,
+    /// Whether the client showed a certificate, where such are configured; true where they are not.
+    pub is_certified: bool,
 }
 
 /// The two steps of an end.
@@ -39,51 +47,79 @@ pub(super) struct Stop {
     pub abort: CancellationToken,
 }
 
-/// Accepts on all listeners until `shutdown`, then gives the open connections `drain_timeout` to end.
-/// Returns once no connection is left.
-pub(super) async fn run<C: Conversation>(
-    listeners: Vec<TcpListener>,
-    conversation: Arc<C>,
-    admission: Arc<Admission>,
-    observer: Arc<dyn Observer>,
-    shutdown: CancellationToken,
-    drain_timeout: Duration,
-) {
-    let stop = Stop { drain: shutdown, abort: CancellationToken::new() };
-    let connections = TaskTracker::new();
-    let mut acceptors = JoinSet::new();
-    for listener in listeners {
-        let acceptor = Acceptor {
-            listener,
-            conversation: Arc::clone(&conversation),
-            admission: Arc::clone(&admission),
-            observer: Arc::clone(&observer),
-            connections: connections.clone(),
-            stop: stop.clone(),
-        };
-        acceptors.spawn(acceptor.run());
-    }
-    acceptors.join_all().await;
+/// A receiver's part that does not depend on what is spoken.
+#[derive(Clone)]
+pub(super) struct Server {
+    pub admission: Arc<Admission>,
+    pub observer: Arc<dyn Observer>,
+    pub tls: Option<Arc<Tls>>,
+    pub drain_timeout: Duration,
+}
 
-    connections.close();
-    if tokio::time::timeout(drain_timeout, connections.wait()).await.is_err() {
-        stop.abort.cancel();
-        connections.wait().await;
+impl Server {
+    /// Accepts on all listeners until `shutdown`, then gives the open connections their time to end. Returns
+    /// once no connection is left.
+    pub(super) async fn run<C: Conversation>(
+        self,
+        listeners: Vec<TcpListener>,
+        conversation: C,
+        shutdown: CancellationToken,
+    ) {
+        let stop = Stop { drain: shutdown, abort: CancellationToken::new() };
+        let connections = TaskTracker::new();
+        let conversation = Arc::new(conversation);
+        let mut acceptors = JoinSet::new();
+        for listener in listeners {
+            let (server, connections, stop) = (self.clone(), connections.clone(), stop.clone());
+            let acceptor = Acceptor { server, conversation: Arc::clone(&conversation), connections, stop };
+            acceptors.spawn(acceptor.run(listener));
+        }
+        if let Some(tls) = self.tls {
+            let drain = stop.drain.clone();
+            acceptors.spawn(async move {
+                let failed = |error: &TlsError| {
+                    tracing::warn!(%error, "the new certificate cannot be used");
+                    report(&*self.observer, C::TRANSPORT, Incident::CertificateRejected);
+                };
+                tls.keep_fresh(failed, &drain).await;
+            });
+        }
+        acceptors.join_all().await;
+
+        connections.close();
+        if tokio::time::timeout(self.drain_timeout, connections.wait()).await.is_err() {
+            stop.abort.cancel();
+            connections.wait().await;
+        }
+    }
+
+    /// The connection's stream, and whether its client is certified; none if it has no handshake to show.
+    async fn encrypt<C: Conversation>(&self, stream: TcpStream, stop: &Stop) -> Option<(Stream, bool)> {
+        let Some(tls) = &self.tls else { return Some((Either::Left(stream), true)) };
+        match stop.drain.run_until_cancelled(tls.accept(stream)).await? {
+            Ok(stream) => {
+                let is_certified = !tls.knows_clients() || stream.get_ref().1.peer_certificates().is_some();
+                Some((Either::Right(Box::new(stream)), is_certified))
+            }
+            Err(error) => {
+                tracing::debug!(transport = C::TRANSPORT.name(), %error, "no TLS handshake");
+                report(&*self.observer, C::TRANSPORT, Incident::HandshakeFailed);
+                None
+            }
+        }
     }
 }
 
 struct Acceptor<C> {
-    listener: TcpListener,
+    server: Server,
     conversation: Arc<C>,
-    admission: Arc<Admission>,
-    observer: Arc<dyn Observer>,
     connections: TaskTracker,
     stop: Stop,
 }
 
 impl<C: Conversation> Acceptor<C> {
-    async fn run(self) {
-        while let Some(accepted) = self.stop.drain.run_until_cancelled(self.listener.accept()).await {
+    async fn run(self, listener: TcpListener) {
+        while let Some(accepted) = self.stop.drain.run_until_cancelled(listener.accept()).await {
             match accepted {
                 Ok((stream, peer)) => self.admit(stream, peer),
                 Err(error) if is_of_one_connection(&error) => {}
@@ -96,21 +132,24 @@ impl<C: Conversation> Acceptor<C> {
     }
 
     fn admit(&self, stream: TcpStream, peer: SocketAddr) {
-        let place = match self.admission.admit(peer.ip()) {
+        let observer = &self.server.observer;
+        let place = match self.server.admission.admit(peer.ip()) {
             Ok(place) => place,
             Err(incident) => {
                 tracing::debug!(transport = C::TRANSPORT.name(), %peer, reason = incident.name(), "turned away");
-                self.observer.observe(C::TRANSPORT, Event::Incident(incident));
+                report(&**observer, C::TRANSPORT, incident);
                 return;
             }
         };
         // Answers are small and must not wait for more of them. A socket that cannot is already broken.
         drop(stream.set_nodelay(true));
-        let open = Open::new(C::TRANSPORT, Arc::clone(&self.observer));
-        let conversation = Arc::clone(&self.conversation);
-        let stop = self.stop.clone();
+        let open = Open::new(C::TRANSPORT, Arc::clone(observer));
+        let (conversation, server, stop) =
+            (Arc::clone(&self.conversation), self.server.clone(), self.stop.clone());
         self.connections.spawn(async move {
-            conversation.hold(Connection { stream, place }, stop).await;
+            if let Some((stream, is_certified)) = server.encrypt::<C>(stream, &stop).await {
+                conversation.hold(Connection { stream, place, is_certified }, stop).await;
+            }
             drop(open);
         });
     }

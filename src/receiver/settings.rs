@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use super::admission::Bounds;
 use super::decode::Limits;
+use super::tls::TlsError;
 use crate::units::ByteCount;
 
 const KIB: u64 = 1024;
@@ -26,6 +27,8 @@ const DEFAULT_SOURCE: &str = "default";
 pub struct HttpSettings {
     /// Where to listen; `[::]` takes IPv4 too.
     pub listen: SocketAddr,
+    /// Without it, plain HTTP, as behind a load balancer.
+    pub tls: Option<TlsSettings>,
     /// The path that batches are sent to, exactly.
     pub path: String,
     /// The Fastly services that may send here. Without any, all may.
@@ -39,7 +42,7 @@ pub struct HttpSettings {
 
     pub connections: usize,
     pub connections_per_address: usize,
-    /// From the connection to the end of the first request's head, a TLS handshake included.
+    /// For the first request's head, from the connection or the end of its TLS handshake.
     #[serde(deserialize_with = "span")]
     pub head_timeout: Duration,
     /// For a body, from the end of the head.
@@ -71,6 +74,7 @@ impl Default for HttpSettings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 8080)),
+            tls: None,
             path: "/fastly".to_owned(),
             service_ids: Vec::new(),
             source: DEFAULT_SOURCE.to_owned(),
@@ -133,6 +137,8 @@ impl HttpSettings {
 pub struct SyslogSettings {
     /// Where to listen; `[::]` takes IPv4 too.
     pub listen: SocketAddr,
+    /// Without it, plain TCP.
+    pub tls: Option<TlsSettings>,
     /// What lines are called that come without a token, if none is configured.
     pub source: String,
     /// If there are any, each line must begin with one.
@@ -165,6 +171,7 @@ impl Default for SyslogSettings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 5514)),
+            tls: None,
             source: DEFAULT_SOURCE.to_owned(),
             tokens: Vec::new(),
             octet_counting: false,
@@ -201,6 +208,27 @@ impl SyslogSettings {
             in_flight_bytes_per_address: self.in_flight_bytes,
         }
     }
+}
+
+/// A listener's certificate, in PEM files that are read again when they change.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSettings {
+    /// The certificate and those that it depends on.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    /// If given, clients must show a certificate that one of these authorities signed: over HTTP to send batches,
+    /// though not for the ownership challenge; over syslog to connect.
+    pub client_authority: Option<PathBuf>,
+    #[serde(default = "ten_seconds", deserialize_with = "span")]
+    pub handshake_timeout: Duration,
+    /// How often the files are looked at.
+    #[serde(default = "ten_seconds", deserialize_with = "span")]
+    pub reload_interval: Duration,
+}
+
+const fn ten_seconds() -> Duration {
+    Duration::from_secs(10)
 }
 
 /// One token and the source it stands for. Exactly one of `token`, `file` and `env` says where it is.
@@ -269,6 +297,8 @@ pub enum SetupError {
     Path { path: String },
     #[error("token_header {name:?} is no header name")]
     TokenHeader { name: String },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("{name} is {value}: must be at least {least}")]
     TooSmall { name: &'static str, value: u64, least: u64 },
 }

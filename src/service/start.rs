@@ -26,7 +26,7 @@ use crate::config::{Config, ConfigError};
 use crate::journal::{self, Feed, Journal, JournalError, JournalId, Record, RecordKind};
 use crate::metrics::Metrics;
 use crate::receiver::{self, HttpReceiver, SetupError, Surroundings, SyslogReceiver};
-use crate::store::{self, Backoff, Store, StoreError};
+use crate::store::{self, Store, StoreError};
 use crate::units::Encoding;
 use crate::web::{self, Web};
 
@@ -277,18 +277,11 @@ impl Pipeline {
 
     /// Migrates and claims the store, however long it takes to answer.
     async fn claim(&self) -> Result<store::Writer, StoreError> {
-        let mut backoff = Backoff::new();
-        loop {
-            let error = match self.give_up.run_until_cancelled(self.try_to_claim()).await {
-                None => return Err(StoreError::Stopped),
-                Some(Err(error)) if error.is_transient() => error,
-                Some(answer) => return answer,
-            };
-            let pause = backoff.next_pause();
+        let on_failure = |error: &StoreError, pause| {
             self.health.set_store(StoreState::Failing(error.to_string()));
             tracing::warn!(%error, ?pause, "the store does not answer; trying again, the journal keeps what comes");
-            tokio::time::sleep(pause).await;
-        }
+        };
+        store::retry(&self.give_up, on_failure, || self.try_to_claim()).await
     }
 
     async fn try_to_claim(&self) -> Result<store::Writer, StoreError> {

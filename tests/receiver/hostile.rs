@@ -83,6 +83,17 @@ async fn a_body_that_breaks_off_is_not_taken_in_part() {
 }
 
 #[tokio::test]
+async fn a_client_that_sends_on_regardless_still_gets_its_answer() {
+    let rig = Rig::http(HttpSettings { body_bytes: 1_000, ..HttpSettings::default() });
+    for (path, status) in [("/nowhere", 404), ("/fastly", 413)] {
+        let mut stream = rig.connect().await;
+        stream.write_all(&post(&format!("{path} HTTP/1.1"), vec![b'x'; 4_000_000])).await.unwrap();
+        assert_eq!(answer(&mut stream).await.status, status);
+        assert!(is_closed(&mut stream).await);
+    }
+}
+
+#[tokio::test]
 async fn request_smuggling_shapes_are_refused() {
     let rig = Rig::http(HttpSettings::default());
     let shapes = [

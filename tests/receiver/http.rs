@@ -102,6 +102,8 @@ async fn tokens_name_the_source() {
         ("authorization: bearer second-token", Some("two")),
         ("X-Log-Token: second-token", Some("two")),
         ("Authorization: Bearer wrong\r\nx-log-token: first-token", Some("one")),
+        // `printf 'fastly:second-token' | base64`
+        ("Authorization: Basic ZmFzdGx5OnNlY29uZC10b2tlbg==", Some("two")),
         ("X-None: ", None),
         ("Authorization: Bearer first-toke", None),
         ("Authorization: Bearer first-token2", None),
@@ -116,7 +118,7 @@ async fn tokens_name_the_source() {
             assert_eq!(&*rig.memory.batches().pop().unwrap().source, source, "{header}");
         }
     }
-    assert_eq!(rig.memory.batches().len(), 4);
+    assert_eq!(rig.memory.batches().len(), 5);
     assert_eq!(rig.memory.count(Event::Incident(Incident::Unauthorized)), 5);
 }
 

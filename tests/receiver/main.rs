@@ -2,7 +2,9 @@
 //!
 //! Every test has receivers of its own on free ports, whose intake keeps batches in memory.
 
+mod handed_over;
 mod hostile;
 mod http;
 mod rig;
 mod syslog;
+mod tls;

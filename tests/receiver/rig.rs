@@ -11,7 +11,7 @@ use castmeter::receiver::{
 };
 use castmeter::units::Timestamp;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -99,27 +99,30 @@ impl Rig {
     }
 
     pub fn http_at(address: SocketAddr, settings: HttpSettings) -> Self {
-        Self::start(address, |memory, surroundings, listener, shutdown| {
+        Self::http_on(bind(address).unwrap(), settings)
+    }
+
+    pub fn http_on(listener: TcpListener, settings: HttpSettings) -> Self {
+        let address = listener.local_addr().unwrap();
+        Self::start(address, |memory, surroundings, shutdown| {
             let receiver = HttpReceiver::new(settings, memory, surroundings).unwrap();
             tokio::spawn(receiver.serve(vec![listener], shutdown))
         })
     }
 
     pub fn syslog(settings: SyslogSettings) -> Self {
-        Self::start(loopback(), |memory, surroundings, listener, shutdown| {
+        let listener = bind(loopback()).unwrap();
+        let address = listener.local_addr().unwrap();
+        Self::start(address, |memory, surroundings, shutdown| {
             let receiver = SyslogReceiver::new(settings, memory, surroundings).unwrap();
             tokio::spawn(receiver.serve(vec![listener], shutdown))
         })
     }
 
-    pub fn start(
+    /// Starts a receiver that is reached at an address.
+    fn start(
         address: SocketAddr,
-        serve: impl FnOnce(
-            Arc<Memory>,
-            Surroundings,
-            tokio::net::TcpListener,
-            CancellationToken,
-        ) -> JoinHandle<()>,
+        serve: impl FnOnce(Arc<Memory>, Surroundings, CancellationToken) -> JoinHandle<()>,
     ) -> Self {
         let memory = Arc::new(Memory {
             batches: Mutex::default(),
@@ -131,10 +134,8 @@ impl Rig {
             clock: Arc::new(ManualClock::new(Timestamp::from_seconds(NOW_SECONDS).unwrap())),
             observer: memory.clone(),
         };
-        let listener = bind(address).unwrap();
-        let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let serving = serve(memory.clone(), surroundings, listener, shutdown.clone());
+        let serving = serve(memory.clone(), surroundings, shutdown.clone());
         Self { address, memory, shutdown, serving }
     }
 

@@ -74,6 +74,7 @@ pub(super) fn rejected(rejection: &Rejection) -> Response<AnswerBody> {
     let headers = response.headers_mut();
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"logs\""));
     }
     if let Some(methods) = rejection.allow {
         headers.insert(ALLOW, HeaderValue::from_static(methods));

@@ -15,10 +15,13 @@ use crate::receiver::admission::Charge;
 
 /// The first step in which memory is taken; each later step doubles what is there.
 const FIRST_STEP_BYTES: u64 = 64 * 1024;
+/// What is read at most of a body that nobody wants, and for how long.
+const DISCARDED_BYTES: usize = 8 * 1024 * 1024;
+const DISCARDING_TIME: Duration = Duration::from_secs(1);
 
 /// The whole body, its memory taken on by `charge`. Nothing of a body that breaks off.
 pub(super) async fn read(
-    body: Incoming,
+    body: &mut Incoming,
     bound: u64,
     timeout: Duration,
     charge: &mut Charge,
@@ -32,8 +35,8 @@ pub(super) async fn read(
     })
 }
 
-async fn gather(mut body: Incoming, bound: u64, charge: &mut Charge) -> Result<Bytes, Rejection> {
-    let Some(first) = next_piece(&mut body).await? else { return Ok(Bytes::new()) };
+async fn gather(body: &mut Incoming, bound: u64, charge: &mut Charge) -> Result<Bytes, Rejection> {
+    let Some(first) = next_piece(body).await? else { return Ok(Bytes::new()) };
     if body.is_end_stream() {
         if first.len() as u64 > bound {
             return Err(too_large(bound));
@@ -49,7 +52,7 @@ async fn gather(mut body: Incoming, bound: u64, charge: &mut Charge) -> Result<B
         }
         make_room(&mut whole, piece.len(), body.size_hint().lower(), bound, charge)?;
         whole.extend_from_slice(&piece);
-        next = next_piece(&mut body).await?;
+        next = next_piece(body).await?;
     }
     Ok(whole.into())
 }
@@ -73,6 +76,21 @@ fn make_room(
     charge.grow(wanted - held).map_err(Rejection::busy)?;
     let additional = usize::try_from(wanted).unwrap_or(usize::MAX) - whole.len();
     whole.try_reserve_exact(additional).map_err(|_| Rejection::busy(Incident::InFlightFull))
+}
+
+/// Lets a client that is refused finish sending, for a moment, and discards it: to close on a client that is still
+/// sending could destroy the answer before it is read.
+pub(super) async fn discard(mut body: Incoming) {
+    let rest = async {
+        let mut left = DISCARDED_BYTES;
+        while let Ok(Some(piece)) = next_piece(&mut body).await
+            && let Some(less) = left.checked_sub(piece.len())
+        {
+            left = less;
+        }
+    };
+    // Whatever comes later than that is cut off.
+    drop(tokio::time::timeout(DISCARDING_TIME, rest).await);
 }
 
 /// The next piece of data; trailers are passed over.

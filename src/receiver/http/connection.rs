@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::{CONNECTION, HeaderValue};
+use hyper::header::{CONNECTION, EXPECT, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 
 use super::Fallback;
-use super::answer::{AnswerBody, Rejection, rejected};
-use super::ingest::Ingest;
-use crate::receiver::admission::Admitted;
+use super::answer::{AnswerBody, rejected};
+use super::body;
+use super::ingest::{Client, Ingest};
 use crate::receiver::server::{Connection, Conversation, Stop, report};
 use crate::receiver::{HttpSettings, Incident, Intake, Observer, Transport};
 
@@ -64,21 +64,25 @@ impl<I: Intake> Http<I> {
         }
     }
 
-    async fn respond(&self, request: Request<Incoming>, place: &Admitted) -> Response<AnswerBody> {
-        let version = request.version();
-        let outcome = if self.ingest.owns(request.uri().path()) {
-            self.ingest.answer(request, place).await
-        } else if let Some(fallback) = &self.fallback {
-            Ok(fallback(request).await)
-        } else {
-            Err(Rejection::new(Incident::NotFound, "nothing is here"))
-        };
+    async fn respond(&self, request: Request<Incoming>, client: &Client) -> Response<AnswerBody> {
+        if !self.ingest.owns(request.uri().path())
+            && let Some(fallback) = &self.fallback
+        {
+            return fallback(request).await;
+        }
+        let (head, mut body) = request.into_parts();
+        let outcome = self.ingest.answer(&head, &mut body, client).await;
         outcome.unwrap_or_else(|rejection| {
             report(&*self.observer, Transport::Http, rejection.incident);
             let mut response = rejected(&rejection);
-            if version < Version::HTTP_2 {
+            if head.version < Version::HTTP_2 {
                 // The body may not have been read, and what follows it must not be taken for a request.
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            // A client that waits to be asked for its body has not sent any, and to read would be to ask.
+            let is_sending = !body.is_end_stream() && !head.headers.contains_key(EXPECT);
+            if is_sending && rejection.incident != Incident::BodyTimeout {
+                tokio::spawn(body::discard(body));
             }
             response
         })
@@ -90,11 +94,11 @@ impl<I: Intake> Conversation for Http<I> {
 
     async fn hold(self: Arc<Self>, connection: Connection, stop: Stop) {
         let activity = Arc::new(Activity::default());
-        let place = Arc::new(connection.place);
+        let client = Arc::new(Client { place: connection.place, is_certified: connection.is_certified });
         let service = service_fn(|request| {
-            let (http, place, busy) = (Arc::clone(&self), Arc::clone(&place), Busy::begin(&activity));
+            let (http, client, busy) = (Arc::clone(&self), Arc::clone(&client), Busy::begin(&activity));
             async move {
-                let response = http.respond(request, &place).await;
+                let response = http.respond(request, &client).await;
                 // The request is in progress until its answer is written.
                 Ok::<_, Infallible>(response.map(|body| Tracked { body, _busy: busy }))
             }

@@ -1,12 +1,16 @@
 //! One request with a batch: who sends it, its body, its lines, and the answer once they are kept.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Request, Response};
+use hyper::http::request::Parts;
+use hyper::{Method, Response};
 use tokio::sync::Semaphore;
 
 use super::answer::{AnswerBody, Rejection, accepted};
@@ -18,6 +22,13 @@ use crate::receiver::{
     Batch, Event, HttpSettings, Incident, Intake, SetupError, Surroundings, Tail, Transport,
 };
 use crate::units::{ByteCount, Encoding};
+
+/// Who is on a connection, as far as the connection tells.
+pub(super) struct Client {
+    pub place: Admitted,
+    /// Shows a client certificate, or need not.
+    pub is_certified: bool,
+}
 
 /// Everything that the receiver's own paths need.
 pub(super) struct Ingest<I> {
@@ -40,7 +51,6 @@ impl<I: Intake> Ingest<I> {
         intake: Arc<I>,
         surroundings: Surroundings,
     ) -> Result<Self, SetupError> {
-        settings.check()?;
         let token_header = settings.token_header.as_deref().map(header_name).transpose()?;
         Ok(Self {
             path: settings.path.clone(),
@@ -61,44 +71,50 @@ impl<I: Intake> Ingest<I> {
         path == self.path || path == challenge::PATH
     }
 
-    /// Answers a request for one of the receiver's own paths.
+    /// Answers a request. What of the body is left when it is refused was not wanted.
     pub(super) async fn answer(
         &self,
-        request: Request<Incoming>,
-        place: &Admitted,
+        head: &Parts,
+        body: &mut Incoming,
+        client: &Client,
     ) -> Result<Response<AnswerBody>, Rejection> {
-        if request.uri().path() == challenge::PATH {
-            return challenge::answer(request.method(), &self.challenge);
+        if head.uri.path() == challenge::PATH {
+            return challenge::answer(&head.method, &self.challenge);
         }
-        if request.method() != Method::POST && request.method() != Method::PUT {
+        if head.uri.path() != self.path {
+            return Err(Rejection::new(Incident::NotFound, "nothing is here"));
+        }
+        if head.method != Method::POST && head.method != Method::PUT {
             return Err(Rejection::method("POST, PUT"));
         }
-        let source = Arc::clone(self.source_of(request.headers())?);
-        let named = named_encoding(request.headers())?;
+        if !client.is_certified {
+            return Err(Rejection::new(Incident::Unauthorized, "a client certificate is needed"));
+        }
+        let source = Arc::clone(self.source_of(&head.headers)?);
+        let named = named_encoding(&head.headers)?;
 
-        let mut charge = place.charge();
-        let payload =
-            body::read(request.into_body(), self.body_bytes, self.body_timeout, &mut charge).await?;
+        let mut charge = client.place.charge();
+        let payload = body::read(body, self.body_bytes, self.body_timeout, &mut charge).await?;
         if payload.is_empty() {
             return Ok(accepted(&payload));
         }
         let payload = charge.cover(payload);
         let encoding = named.unwrap_or_else(|| decode::sniff(&payload));
-        let lines = self.inflate(encoding, &payload, place).await?;
+        let lines = self.inflate(encoding, &payload, &client.place).await?;
         self.hand_on(source, encoding, payload, lines).await
     }
 
-    /// Whose token the head holds: as `Authorization: Bearer`, or in the header of the operator's choice.
+    /// Whose token the head holds: as `Authorization`, or in the header of the operator's choice.
     fn source_of(&self, headers: &HeaderMap) -> Result<&Arc<str>, Rejection> {
         if self.tokens.is_open() {
             return Ok(self.tokens.default_source());
         }
-        let authorization = headers.get(AUTHORIZATION).and_then(bearer);
-        let own = self.token_header.as_ref().and_then(|name| headers.get(name)).map(HeaderValue::as_bytes);
-        authorization
-            .into_iter()
-            .chain(own)
-            .find_map(|presented| self.tokens.source_of(presented))
+        let authorized = headers.get(AUTHORIZATION).and_then(credentials);
+        let own = self.token_header.as_ref().and_then(|name| headers.get(name));
+        let own = own.map(|value| Cow::Borrowed(value.as_bytes().trim_ascii()));
+        let mut presented = authorized.into_iter().chain(own);
+        presented
+            .find_map(|token| self.tokens.source_of(&token))
             .ok_or_else(|| Rejection::new(Incident::Unauthorized, "a valid token is needed"))
     }
 
@@ -156,10 +172,21 @@ fn header_name(name: &str) -> Result<HeaderName, SetupError> {
     name.parse().map_err(|_| SetupError::TokenHeader { name: name.to_owned() })
 }
 
-/// The credentials of the `Bearer` scheme (RFC 6750), whose name is in any case.
-fn bearer(value: &HeaderValue) -> Option<&[u8]> {
-    let (scheme, credentials) = value.as_bytes().split_at_checked("Bearer ".len())?;
-    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| credentials.trim_ascii())
+/// The token in an `Authorization` header: `Bearer` (RFC 6750), or the password of `Basic` (RFC 7617) with any
+/// user name. A scheme's name is in any case.
+fn credentials(value: &HeaderValue) -> Option<Cow<'_, [u8]>> {
+    let value = value.as_bytes();
+    let (scheme, rest) = value.split_at(value.iter().position(|byte| *byte == b' ')?);
+    let rest = rest.trim_ascii();
+    if scheme.eq_ignore_ascii_case(b"bearer") {
+        return Some(Cow::Borrowed(rest));
+    }
+    if scheme.eq_ignore_ascii_case(b"basic") {
+        let decoded = BASE64_STANDARD.decode(rest).ok()?;
+        let colon = decoded.iter().position(|byte| *byte == b':')?;
+        return Some(Cow::Owned(decoded[colon + 1..].to_vec()));
+    }
+    None
 }
 
 /// The one coding that the head names; none where it names none.
@@ -223,13 +250,26 @@ mod tests {
     }
 
     #[test]
-    fn bearer_credentials_are_found_whatever_the_schemes_case() {
-        let found =
-            |text| bearer(&HeaderValue::from_static(text)).map(|it| String::from_utf8(it.to_vec()).unwrap());
-        assert_eq!(found("Bearer abc").as_deref(), Some("abc"));
-        assert_eq!(found("bearer  abc ").as_deref(), Some("abc"));
-        for none in ["abc", "Basic abc", "Bearerabc", ""] {
-            assert_eq!(found(none), None, "{none}");
+    fn the_token_is_found_in_either_scheme() {
+        let found = |text| {
+            let value = HeaderValue::from_static(text);
+            credentials(&value).map(|token| String::from_utf8(token.to_vec()).unwrap())
+        };
+        let cases = [
+            ("Bearer abc", Some("abc")),
+            ("bearer  abc ", Some("abc")),
+            // `printf 'anyone:a:bc' | base64`, and of `:abc`, and of `abc`
+            ("Basic YW55b25lOmE6YmM=", Some("a:bc")),
+            ("basic OmFiYw==", Some("abc")),
+            ("Basic YWJj", None),
+            ("Basic !", None),
+            ("Digest abc", None),
+            ("Bearerabc", None),
+            ("abc", None),
+            ("", None),
+        ];
+        for (header, expected) in cases {
+            assert_eq!(found(header).as_deref(), expected, "{header}");
         }
     }
 }

@@ -21,7 +21,9 @@ use tokio_util::sync::CancellationToken;
 pub use answer::AnswerBody;
 
 use super::admission::Admission;
-use super::{HttpSettings, Intake, SetupError, Surroundings, server};
+use super::server::Server;
+use super::tls::{ClientCertificate, Tls};
+use super::{HttpSettings, Intake, SetupError, Surroundings};
 use connection::Http;
 use ingest::Ingest;
 
@@ -34,19 +36,27 @@ pub type Fallback = Arc<
 pub struct HttpReceiver<I> {
     settings: HttpSettings,
     ingest: Ingest<I>,
-    surroundings: Surroundings,
+    server: Server,
     fallback: Option<Fallback>,
 }
 
 impl<I: Intake> HttpReceiver<I> {
-    /// Checks the settings and reads the tokens.
+    /// Checks the settings, reads the tokens and the certificate.
     pub fn new(
         settings: HttpSettings,
         intake: Arc<I>,
         surroundings: Surroundings,
     ) -> Result<Self, SetupError> {
-        let ingest = Ingest::new(&settings, intake, surroundings.clone())?;
-        Ok(Self { settings, ingest, surroundings, fallback: None })
+        settings.check()?;
+        let load = |tls| Tls::load(tls, &["h2", "http/1.1"], ClientCertificate::LaterOn).map(Arc::new);
+        let server = Server {
+            admission: Admission::new(settings.bounds()),
+            observer: Arc::clone(&surroundings.observer),
+            tls: settings.tls.clone().map(load).transpose()?,
+            drain_timeout: settings.drain_timeout,
+        };
+        let ingest = Ingest::new(&settings, intake, surroundings)?;
+        Ok(Self { settings, ingest, server, fallback: None })
     }
 
     /// Who answers for other paths; without one they are 404.
@@ -57,10 +67,8 @@ impl<I: Intake> HttpReceiver<I> {
 
     /// Serves until `shutdown`, then lets the requests that are in progress end; returns once no connection is left.
     pub async fn serve(self, listeners: Vec<TcpListener>, shutdown: CancellationToken) {
-        let admission = Admission::new(self.settings.bounds());
-        let drain_timeout = self.settings.drain_timeout;
-        let observer = Arc::clone(&self.surroundings.observer);
-        let http = Arc::new(Http::new(&self.settings, self.ingest, observer.clone(), self.fallback));
-        server::run(listeners, http, admission, observer, shutdown, drain_timeout).await;
+        let observer = Arc::clone(&self.server.observer);
+        let http = Http::new(&self.settings, self.ingest, observer, self.fallback);
+        self.server.run(listeners, http, shutdown).await;
     }
 }

@@ -1,5 +1,6 @@
 //! One syslog connection: reads, gathers lines into batches, hands them on, and does not read meanwhile.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,6 +136,8 @@ impl<I: Intake> Gathering<'_, I> {
                 read = timeout_at(until, stream.read(buffer)) => return match read {
                     Ok(Ok(0)) => Ok(Next::Closed),
                     Ok(Ok(count)) => Ok(Next::Bytes(count)),
+                    // Many clients leave a TLS connection without saying so; what a line lacks is seen anyway.
+                    Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Next::Closed),
                     Ok(Err(_)) => Err(Incident::ProtocolError),
                     Err(_) if self.due == Some(until) => Ok(Next::Due),
                     Err(_) if draining => Ok(Next::Closed),

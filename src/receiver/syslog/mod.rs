@@ -1,4 +1,4 @@
-//! Syslog over TCP: lines, gathered into batches.
+//! Syslog over TCP, with TLS or without: lines, gathered into batches.
 //!
 //! Fastly sends one line a message, ended by a newline, in the form of the endpoint's choice; only Heroku's
 //! logplex form is counted (RFC 6587 §3.4.1). A token, if the endpoint has one, stands before each line.
@@ -16,34 +16,38 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::admission::Admission;
-use super::{Intake, SetupError, Surroundings, SyslogSettings, server};
+use super::server::Server;
+use super::tls::{ClientCertificate, Tls};
+use super::{Intake, SetupError, Surroundings, SyslogSettings};
 use connection::Syslog;
 
 /// Receives lines over syslog.
 pub struct SyslogReceiver<I> {
-    settings: SyslogSettings,
     syslog: Syslog<I>,
-    surroundings: Surroundings,
+    server: Server,
 }
 
 impl<I: Intake> SyslogReceiver<I> {
-    /// Checks the settings and reads the tokens.
+    /// Checks the settings, reads the tokens and the certificate.
     pub fn new(
         settings: SyslogSettings,
         intake: Arc<I>,
         surroundings: Surroundings,
     ) -> Result<Self, SetupError> {
         settings.check()?;
-        let syslog = Syslog::new(&settings, intake, surroundings.clone())?;
-        Ok(Self { settings, syslog, surroundings })
+        let load = |tls| Tls::load(tls, &[], ClientCertificate::ToConnect).map(Arc::new);
+        let server = Server {
+            admission: Admission::new(settings.bounds()),
+            observer: Arc::clone(&surroundings.observer),
+            tls: settings.tls.clone().map(load).transpose()?,
+            drain_timeout: settings.drain_timeout,
+        };
+        Ok(Self { syslog: Syslog::new(&settings, intake, surroundings)?, server })
     }
 
     /// Serves until `shutdown`, then reads what was already sent and hands it on; returns once no connection is
     /// left.
     pub async fn serve(self, listeners: Vec<TcpListener>, shutdown: CancellationToken) {
-        let admission = Admission::new(self.settings.bounds());
-        let drain_timeout = self.settings.drain_timeout;
-        let syslog = Arc::new(self.syslog);
-        server::run(listeners, syslog, admission, self.surroundings.observer, shutdown, drain_timeout).await;
+        self.server.run(listeners, self.syslog, shutdown).await;
     }
 }
