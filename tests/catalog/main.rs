@@ -3,7 +3,6 @@
 //! The feeds in `tests/data/feeds` are made up, with the habits of real ones: prefixes upon prefixes, lengths of 0
 //! and 1, dates in several spellings, items without audio, one file twice.
 
-#[path = "catalog/server.rs"]
 mod server;
 
 use std::fs;
