@@ -108,8 +108,8 @@ impl<'a> Splitter<'a> {
                 let close = format!("\"{}", "#".repeat(hashes));
                 let inner = rest[open..].find(&close).unwrap_or(rest.len() - open);
                 self.literal(open, inner, close.len());
-            } else if rest.starts_with('"') {
-                self.literal(1, string_end(&rest[1..]), 1);
+            } else if let Some(inner) = rest.strip_prefix('"') {
+                self.literal(1, string_end(inner), 1);
             } else if let Some(length) = character(rest) {
                 self.blank(length);
             } else {
