@@ -1,0 +1,47 @@
+# What can be done here; `make` alone lists it. Each target first installs what it needs and this machine lacks
+# (scripts/setup.sh), and says so.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test build lint format bench fuzz
+
+# Where rustup puts cargo; not in the PATH of the shell that has just installed it.
+export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+
+# How long each fuzz target runs, in seconds.
+FUZZ_SECONDS ?= 60
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: build ## Count generated traffic, live on this terminal; DEMO_SECONDS=20 make demo ends by itself
+	@./target/release/castmeter demo
+
+test: lint ## All checks and tests, as CI runs them
+	@scripts/setup.sh test
+	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --locked; else cargo test --locked --lib --bins --tests; fi
+	cargo test --locked --doc
+
+build: ## The release binary, target/release/castmeter
+	@scripts/setup.sh build
+	cargo build --locked --release
+
+lint: ## Formatting and clippy
+	@scripts/setup.sh build
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+format: ## Format the code
+	@scripts/setup.sh build
+	cargo fmt
+
+bench: ## Measure the speed of the stages
+	@scripts/setup.sh build
+	cargo bench --locked
+
+fuzz: ## Fuzz each target for FUZZ_SECONDS (60)
+	@scripts/setup.sh fuzz
+	@set -e; for target in $$(cargo +nightly fuzz list); do \
+	  echo "fuzzing $$target for $(FUZZ_SECONDS) s"; \
+	  cargo +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
+	done

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Installs what a make target needs and this machine lacks, and says what it installs; silent where nothing is missing.
+# Debian packages come by apt-get, with sudo where not root; Rust by rustup, into the home folder.
+#
+# Usage: scripts/setup.sh build|test|fuzz
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+packages=()
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# The directory of Postgres' server programs is not in Debian's PATH.
+have_postgres() { have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
+
+install_packages() {
+  [ ${#packages[@]} -gt 0 ] || return 0
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    have sudo || die "these Debian packages are missing, and there is no sudo to install them with: ${packages[*]}"
+    as_root=(sudo)
+  fi
+  have apt-get || die "these are missing, and there is no apt-get to install them with: ${packages[*]}"
+  say "installing the Debian packages ${packages[*]}"
+  "${as_root[@]}" apt-get update -qq
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "${packages[@]}" >/dev/null
+}
+
+needed_rust() { sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml; }
+
+rust_is_new_enough() {
+  local found
+  found=$(rustc --version 2>/dev/null | cut -d' ' -f2) || return 1
+  [ "$(printf '%s\n' "$(needed_rust)" "$found" | sort -V | head -n1)" = "$(needed_rust)" ]
+}
+
+# rustup's own installer, checked against its published sum.
+install_rustup() {
+  local triple root folder
+  triple="$(uname -m)-unknown-linux-gnu"
+  root="${RUSTUP_UPDATE_ROOT:-https://static.rust-lang.org/rustup}/dist/$triple"
+  folder=$(mktemp -d)
+  say "installing Rust by rustup (about 500 MB in ${RUSTUP_HOME:-$HOME/.rustup} and ${CARGO_HOME:-$HOME/.cargo})"
+  curl -fsSL --retry 3 -o "$folder/rustup-init" "$root/rustup-init"
+  local sum
+  sum=$(curl -fsSL --retry 3 "$root/rustup-init.sha256" | cut -d' ' -f1)
+  echo "$sum  $folder/rustup-init" | sha256sum --check --quiet
+  chmod +x "$folder/rustup-init"
+  "$folder/rustup-init" -y --quiet --no-modify-path --profile minimal --component clippy,rustfmt
+  rm -r "$folder"
+}
+
+need_rust() {
+  if ! have cargo; then
+    install_rustup
+  elif ! rust_is_new_enough; then
+    have rustup || die "$(rustc --version) is too old, Rust $(needed_rust) is needed: remove it, and rustup will be installed"
+    say "updating Rust to the newest stable release"
+    rustup update --no-self-update stable
+    rust_is_new_enough || die "the Rust in use here is still older than $(needed_rust): rustup default stable"
+  fi
+  if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
+    say "installing rustfmt and clippy"
+    rustup component add rustfmt clippy
+  fi
+}
+
+need_fuzzing() {
+  if ! rustc +nightly --version >/dev/null 2>&1; then
+    say "installing nightly Rust, for the fuzzers' instrumentation"
+    rustup toolchain install nightly --profile minimal
+  fi
+  if ! cargo fuzz --version >/dev/null 2>&1; then
+    say "installing cargo-fuzz"
+    cargo install --locked cargo-fuzz
+  fi
+}
+
+target=${1:-}
+case $target in build | test | fuzz) ;; *) die "usage: scripts/setup.sh build|test|fuzz" ;; esac
+
+have cc || packages+=(build-essential)
+have cargo || have curl || packages+=(curl ca-certificates)
+[ "$target" != test ] || have_postgres || packages+=(postgresql)
+[ "$target" != fuzz ] || have c++ || packages+=(g++)
+install_packages
+need_rust
+[ "$target" != fuzz ] || need_fuzzing
