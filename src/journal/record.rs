@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_numbers_of_kinds_are_fixed() {
-        assert_eq!(RecordKind::ALL.map(|kind| kind as u8), [1, 2, 3]);
+        assert_eq!(RecordKind::ALL.map(|kind| kind as u8), [1, 2, 3, 4]);
         assert_eq!(RecordKind::from_number(0), None);
         assert_eq!(RecordKind::from_number(2), Some(RecordKind::Redelivered));
     }

@@ -1,6 +1,8 @@
 //! Integration tests: where sockets, files and real databases are the point. One binary, so that they link once
 //! and share one Postgres server.
 
+mod end_to_end;
 mod postgres;
+mod service;
 mod store;
 mod tables;

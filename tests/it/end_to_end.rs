@@ -1,0 +1,206 @@
+//! The generated days by every way there is: each ends in the same table.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::postgres::Server;
+use crate::service::{Setup, castmeter};
+use crate::tables::{Tables, tables};
+
+const LINES: u64 = 20_000;
+const TRAFFIC: &[&str] = &["--seed=7", "--listeners=4000", "--episodes=60", "--start=2026-01-05", "--days=3"];
+
+/// Lines and their catalogue, in a folder.
+struct Traffic {
+    lines: Vec<u8>,
+    feeds: String,
+    catalog: String,
+}
+
+impl Traffic {
+    fn generate(folder: &Path) -> Self {
+        let catalog = folder.join("catalog.csv").display().to_string();
+        let generate = |more: &[&str]| {
+            let output = castmeter().arg("generate").args(TRAFFIC).args(more).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            output.stdout
+        };
+        let lines = generate(&[&format!("--lines={LINES}"), "--catalog-out", &catalog]);
+        let feeds = String::from_utf8(generate(&["--feeds"])).unwrap().trim().to_owned();
+        Self { lines, feeds, catalog }
+    }
+
+    fn config(&self) -> String {
+        let feeds: Vec<String> = self.feeds.split(',').map(|feed| format!("{feed:?}")).collect();
+        let catalog = &self.catalog;
+        format!(
+            "catalog = {catalog:?}\nfeeds = [{}]\n[http]\nsource = \"cdn\"\n[syslog]\nsource = \"cdn\"\n",
+            feeds.join(", ")
+        )
+    }
+
+    /// Batches of whole lines.
+    fn batches(&self, lines: usize) -> Vec<Vec<u8>> {
+        let all: Vec<&[u8]> = self.lines.split_inclusive(|byte| *byte == b'\n').collect();
+        all.chunks(lines).map(<[&[u8]]>::concat).collect()
+    }
+
+    /// What `count` says, as the published tables' rows.
+    fn counted(&self) -> Vec<String> {
+        let mut child = castmeter()
+            .args([
+                "count",
+                "--format=ndjson",
+                "--fates",
+                "--catalog",
+                &self.catalog,
+                "--feeds",
+                &self.feeds,
+                "-",
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(&self.lines).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        let text = String::from_utf8(output.stdout).unwrap();
+        let rows = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        rows.map(|row| match row.get("fate") {
+            None => columns(&row, "episode_day", &EPISODE_DAY),
+            Some(_) => columns(&row, "fate", &FATE),
+        })
+        .collect()
+    }
+}
+
+const EPISODE_DAY: [&str; 9] =
+    ["show", "episode", "day", "downloads", "listeners", "requests", "bytes", "body_bytes", "addresses"];
+const FATE: [&str; 4] = ["fate", "reason", "requests", "body_bytes"];
+
+fn columns(row: &Value, table: &str, names: &[&str]) -> String {
+    let text = |name: &&str| match &row[*name] {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    format!("{table}|{}", names.iter().map(text).collect::<Vec<_>>().join("|"))
+}
+
+/// Fails with the rows that differ, and only with them.
+fn assert_same(found: &[String], expected: &[String]) {
+    let lacks = |rows: &[String], row: &&String| !rows.contains(row);
+    let extra: Vec<_> = found.iter().filter(|row| lacks(expected, row)).collect();
+    let missing: Vec<_> = expected.iter().filter(|row| lacks(found, row)).collect();
+    assert!(found == expected, "found but not expected: {extra:#?}\nexpected but not found: {missing:#?}");
+}
+
+/// The tables' rows as `count` would say them: fates summed over days.
+fn as_counted(tables: &Tables) -> Vec<String> {
+    let mut fates = std::collections::BTreeMap::<(String, String), (i64, i64)>::new();
+    let mut rows = Vec::new();
+    for row in &tables.0 {
+        let fields: Vec<&str> = row.split('|').collect();
+        match fields[0] {
+            "episode_day" => rows.push(row.clone()),
+            "fate_day" => {
+                let sums = fates.entry((fields[3].to_owned(), fields[4].replace('-', ""))).or_default();
+                sums.0 += fields[5].parse::<i64>().unwrap();
+                sums.1 += fields[6].parse::<i64>().unwrap();
+            }
+            _ => {}
+        }
+    }
+    rows.extend(
+        fates.into_iter().map(|((fate, reason), sums)| format!("fate|{fate}|{reason}|{}|{}", sums.0, sums.1)),
+    );
+    rows.sort_unstable();
+    rows
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn four_ways_one_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let traffic = Traffic::generate(folder.path());
+    let mut counted = traffic.counted();
+    counted.sort_unstable();
+    assert!(counted.len() > 100, "{counted:#?}");
+
+    let way = |name: &str, database_url| {
+        let folder = folder.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        Setup { database_url, config: traffic.config(), ..Setup::new(&folder) }
+    };
+    let over_http = |setup: &Setup| {
+        let service = setup.start();
+        for batch in traffic.batches(700) {
+            assert_eq!(service.post(&[], &batch).0, 200);
+        }
+        assert!(service.stop().success());
+    };
+    let sqlite = way("sqlite", None);
+    over_http(&sqlite);
+    let over_sqlite = tables(&sqlite.database_url()).await;
+    assert_same(&as_counted(&over_sqlite), &counted);
+
+    let postgres = way("postgres", Some(Server::shared().database().await));
+    over_http(&postgres);
+    assert_same(&tables(&postgres.database_url()).await.0, &over_sqlite.0);
+
+    let syslog = way("syslog", None);
+    let service = syslog.start();
+    let mut stream = TcpStream::connect(service.syslog).unwrap();
+    stream.write_all(&traffic.lines).unwrap();
+    drop(stream);
+    service.wait_for_lines(LINES);
+    assert!(service.stop().success());
+    assert_same(&tables(&syslog.database_url()).await.0, &over_sqlite.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_goes_on_where_it_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let traffic = Traffic::generate(folder.path());
+    let setup = Setup { config: traffic.config(), ..Setup::new(folder.path()) };
+    for (at, part) in traffic.batches(900).chunks(9).enumerate() {
+        let service = setup.start();
+        for batch in part {
+            assert_eq!(service.post(&[], batch).0, 200);
+        }
+        if at % 2 == 0 {
+            assert!(service.stop().success());
+        }
+        // Else it is killed: what it acknowledged is in the journal.
+    }
+    let service = setup.start();
+    service.wait_until_ready();
+    assert!(service.stop().success());
+    let mut counted = traffic.counted();
+    counted.sort_unstable();
+    assert_same(&as_counted(&tables(&setup.database_url()).await), &counted);
+}
+
+#[test]
+fn health_metrics_and_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Setup::new(folder.path()).start();
+    service.wait_until_ready();
+    assert_eq!(service.get(service.admin, "/livez").0, 200);
+    let line = br#"{"v":1,"start_us":1767607200000000,"ip":"192.0.2.1","url":"/show/one.mp3","status":200,"body_bytes":5000000,"ua":"Overcast/3.0 (+http://overcast.fm/; iOS podcast app)"}"#;
+    assert_eq!(service.post(&[], line).0, 200);
+    service.wait_for_lines(1);
+    let page = service.get(service.admin, "/metrics").1;
+    assert!(page.contains("castmeter_downloads_total{show=\"show\",episode=\"one.mp3\"} 1\n"), "{page}");
+    assert_eq!(service.get(service.http, "/").0, 200);
+    assert_eq!(service.get(service.http, "/nothing").0, 404);
+    crate::service::wait_for("the page to know it", || {
+        let now: Value = serde_json::from_str(&service.get(service.http, "/api/now").1).unwrap();
+        now["totals"]["downloads"] == 1 && now["episodes"][0]["episode"] == "one.mp3"
+    });
+    assert!(service.stop().success());
+}
