@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use super::meaning::{Meaning, Rank};
 use super::range::{content_range, requested_range};
+use super::strftime::Parts;
 use super::time;
 use super::value::{self, Kind, Reading, Value};
 use crate::event::{Defect, Malformed, Request, Text};
@@ -18,6 +19,8 @@ use crate::units::{ByteCount, Country, Timestamp};
 pub(super) struct Draft<'a> {
     /// By [`Meaning::slot`].
     slots: [Slot<'a>; Meaning::SLOTS],
+    /// What a format's own time patterns have read of the start.
+    pub(super) start_parts: Option<Parts>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +37,7 @@ impl<'a> Draft<'a> {
             meaning: Meaning::Version,
             rank: Rank::Spare,
         };
-        Self { slots: [empty; Meaning::SLOTS] }
+        Self { slots: [empty; Meaning::SLOTS], start_parts: None }
     }
 
     /// Puts a value in, unless there is one of higher rank.
@@ -86,7 +89,7 @@ impl<'a> Draft<'a> {
                 status,
                 body_bytes: ByteCount(bytes),
                 id: self.get(Meaning::Id).text(),
-                elapsed_us: self.get(Meaning::ElapsedMicroseconds).read(value::number).good(),
+                elapsed_us: self.elapsed_us(),
                 method: self.get(Meaning::Method).text(),
                 host: self.get(Meaning::Host).text(),
                 range: self.get(Meaning::Range).text().map(|header| requested_range(&header)),
@@ -104,7 +107,7 @@ impl<'a> Draft<'a> {
                 proxy_description: self.get(Meaning::ProxyDescription).text(),
                 pop: self.pop(),
                 cache_state: self.get(Meaning::CacheState).text(),
-                edge: self.get(Meaning::Edge).read(value::boolean).good(),
+                edge: self.edge(),
                 inner: self.get(Meaning::Inner).read(value::boolean).good(),
             }),
             (start, ..) => Err(Malformed { defect, start: start.good() }),
@@ -118,10 +121,29 @@ impl<'a> Draft<'a> {
 
     fn start(&self) -> Reading<Timestamp> {
         let slot = &self.slots[Meaning::Start.slot()];
-        slot.value.read(match slot.meaning {
-            Meaning::StartMicroseconds => time::in_microseconds,
-            _ => time::any,
-        })
+        match slot.meaning {
+            Meaning::StartMicroseconds => slot.value.read(time::in_microseconds),
+            Meaning::StartParts => slot.value.read(|_| self.start_parts?.instant()),
+            _ => slot.value.read(time::any),
+        }
+    }
+
+    fn elapsed_us(&self) -> Option<u64> {
+        let slot = &self.slots[Meaning::ElapsedMicroseconds.slot()];
+        match slot.meaning {
+            Meaning::ElapsedMilliseconds => slot.value.read(value::number).good()?.checked_mul(1_000),
+            Meaning::ElapsedSeconds => slot.value.read(time::seconds_as_micros).good(),
+            _ => slot.value.read(value::number).good(),
+        }
+    }
+
+    fn edge(&self) -> Option<bool> {
+        let slot = &self.slots[Meaning::Edge.slot()];
+        match slot.meaning {
+            Meaning::VisitsBefore => slot.value.read(value::number).good().map(|visits| visits == 0),
+            Meaning::ForwardedBy => Some(slot.value.text().is_none()),
+            _ => slot.value.read(value::boolean).good(),
+        }
     }
 
     fn pop(&self) -> Option<Text<'a>> {

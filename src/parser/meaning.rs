@@ -11,12 +11,17 @@ pub(super) enum Meaning {
     /// The start, in whatever form; numbers by their size.
     Start,
     StartMicroseconds,
+    /// The start, or parts of it, in a form of its own that was read already.
+    StartParts,
     Address,
     Url,
     Status,
     BodyBytes,
     Id,
     ElapsedMicroseconds,
+    ElapsedMilliseconds,
+    /// With or without a decimal fraction.
+    ElapsedSeconds,
     Method,
     Host,
     Range,
@@ -34,6 +39,10 @@ pub(super) enum Meaning {
     Server,
     CacheState,
     Edge,
+    /// How many of the service's own nodes the request came through before: none at the edge.
+    VisitsBefore,
+    /// The `Fastly-FF` header, which is absent at the edge.
+    ForwardedBy,
     Inner,
     /// The version of the JSON line.
     Version,
@@ -55,13 +64,13 @@ impl Meaning {
     /// The field it gives; the version is none.
     pub(super) const fn field(self) -> Option<Field> {
         Some(match self {
-            Self::Start | Self::StartMicroseconds => Field::Start,
+            Self::Start | Self::StartMicroseconds | Self::StartParts => Field::Start,
             Self::Address => Field::Address,
             Self::Url => Field::Url,
             Self::Status => Field::Status,
             Self::BodyBytes => Field::BodyBytes,
             Self::Id => Field::Id,
-            Self::ElapsedMicroseconds => Field::Elapsed,
+            Self::ElapsedMicroseconds | Self::ElapsedMilliseconds | Self::ElapsedSeconds => Field::Elapsed,
             Self::Method => Field::Method,
             Self::Host => Field::Host,
             Self::Range => Field::Range,
@@ -76,7 +85,7 @@ impl Meaning {
             Self::ProxyDescription => Field::ProxyDescription,
             Self::Pop | Self::Server => Field::Pop,
             Self::CacheState => Field::CacheState,
-            Self::Edge => Field::Edge,
+            Self::Edge | Self::VisitsBefore | Self::ForwardedBy => Field::Edge,
             Self::Inner => Field::Inner,
             Self::Version => return None,
         })

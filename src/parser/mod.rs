@@ -7,25 +7,30 @@
 //!
 //! What this does not do: decide whether a request counts, read a clock, undo percent escapes.
 
+mod column;
 mod draft;
 mod field;
+mod format;
 mod framing;
 mod json;
 mod meaning;
 mod prefix;
 mod range;
+mod strftime;
 #[cfg(test)]
 mod tests;
 mod time;
 mod value;
 
 pub use field::{Field, FieldSet};
+pub use format::FormatError;
 pub use framing::{Framer, Framing, Line, Lines, TruncatedPolicy, lines};
 pub use range::{content_range, requested_range};
 
 use std::sync::Arc;
 
 use draft::Draft;
+use format::Compiled;
 use json::Keys;
 
 use crate::event::{Malformed, Request};
@@ -39,13 +44,15 @@ pub struct LineParser {
 #[derive(Clone, Debug)]
 enum Format {
     Json(Arc<Keys>),
+    Compiled(Compiled),
 }
 
-/// Why a format cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FormatError {
-    #[error("unknown format {0:?}: give \"json\", \"changelog-csv\" or a Fastly format string")]
-    Unknown(String),
+/// Where a format has a field from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    pub field: Field,
+    /// The key of a JSON line, or the directive of a format string as it stands there.
+    pub source: String,
 }
 
 impl LineParser {
@@ -58,23 +65,37 @@ impl LineParser {
     pub fn from_spec(spec: &str) -> Result<Self, FormatError> {
         match spec {
             "json" => Ok(Self::json()),
-            _ => Err(FormatError::Unknown(spec.to_owned())),
+            "changelog-csv" => Ok(Self { format: Format::Compiled(Compiled::changelog_csv()) }),
+            format if format.contains('%') => Ok(Self { format: Format::Compiled(Compiled::new(format)?) }),
+            unknown => Err(FormatError::Unknown(unknown.to_owned())),
         }
     }
 
     /// Reads one line without its end, with or without a syslog header before it.
     pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Request<'a>, Malformed> {
-        let mut draft = Draft::new();
         match &self.format {
-            Format::Json(keys) => json::parse(prefix::strip(line)?, keys, &mut draft)?,
+            Format::Json(keys) => {
+                let mut draft = Draft::new();
+                json::parse(prefix::strip(line)?, keys, &mut draft)?;
+                draft.finish()
+            }
+            Format::Compiled(format) => format.parse(line),
         }
-        draft.finish()
     }
 
     /// The fields this format can give.
     pub fn fields(&self) -> FieldSet {
-        match self.format {
+        match &self.format {
             Format::Json(_) => Field::ALL.into_iter().collect(),
+            Format::Compiled(format) => format.fields(),
+        }
+    }
+
+    /// What gives each field, in the order of [`Field::ALL`]; several may give one.
+    pub fn describe(&self) -> Vec<Origin> {
+        match &self.format {
+            Format::Json(_) => json::known_origins(),
+            Format::Compiled(format) => format.origins().to_vec(),
         }
     }
 }

@@ -49,10 +49,15 @@ fn scaled(number: u64, factor: u64) -> Option<Timestamp> {
 }
 
 fn fractional_seconds(text: &[u8]) -> Option<Timestamp> {
-    let dot = memchr::memchr(b'.', text)?;
+    scaled(seconds_as_micros(text)?, 1)
+}
+
+/// Seconds, with or without a decimal fraction, as microseconds.
+pub(super) fn seconds_as_micros(text: &[u8]) -> Option<u64> {
+    let dot = memchr::memchr(b'.', text).unwrap_or(text.len());
     let seconds = number(&text[..dot]).filter(|seconds| *seconds < SECONDS_BELOW)?;
-    let (_, micros) = all_consuming(fraction).parse(&text[dot..]).ok()?;
-    scaled(seconds * MICROS_PER_SECOND + u64::from(micros), 1)
+    let (_, micros) = all_consuming(opt(fraction)).parse(&text[dot..]).ok()?;
+    Some(seconds * MICROS_PER_SECOND + u64::from(micros.unwrap_or(0)))
 }
 
 fn textual(text: &[u8]) -> Option<Timestamp> {
@@ -122,7 +127,7 @@ pub(super) fn clock(input: &[u8]) -> Parsed<'_, (u32, u32, u32)> {
 }
 
 /// `.5` as microseconds.
-pub(super) fn fraction(input: &[u8]) -> Parsed<'_, u32> {
+fn fraction(input: &[u8]) -> Parsed<'_, u32> {
     let digits = verify(take_while(|byte: u8| byte.is_ascii_digit()), |digits: &[u8]| !digits.is_empty());
     map(preceded(tag("."), digits), micros_of_fraction).parse(input)
 }

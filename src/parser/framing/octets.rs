@@ -4,7 +4,6 @@
 //! length the stream has lost its way: that is one [`Defect::BadPrefix`], and the next newline the next chance.
 
 use super::Line;
-use super::framer::TruncatedPolicy;
 use super::splitter::Splitter;
 use crate::event::Defect;
 
@@ -108,14 +107,61 @@ impl Octets {
         rest
     }
 
-    /// A frame that is not complete is cut short, whatever the policy: its length says so.
-    pub(super) fn finish(self, _: TruncatedPolicy, each: &mut impl FnMut(Line<'_>)) {
+    /// A frame that is not complete is cut short, wherever it ends: its length says so.
+    pub(super) fn finish(self, each: &mut impl FnMut(Line<'_>)) {
         match self.state {
             State::Message { length, .. } if length > self.max_line_bytes as u64 + 2 => {
                 each(Err(Defect::TooLong.into()));
             }
             State::Message { .. } | State::Length { digits: 1.., .. } => each(Err(Defect::Truncated.into())),
             State::Length { .. } | State::ToNewline => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(stream: &str, step: usize) -> Vec<String> {
+        let mut octets = Octets::new(8);
+        let mut lines = Vec::new();
+        let mut each = |line: Line<'_>| {
+            lines.push(match line {
+                Ok(line) => String::from_utf8_lossy(line).into_owned(),
+                Err(malformed) => format!("!{}", malformed.defect.name()),
+            });
+        };
+        for piece in stream.as_bytes().chunks(step) {
+            octets.push(piece, &mut each);
+        }
+        octets.finish(&mut each);
+        lines
+    }
+
+    #[test]
+    fn frames_are_as_long_as_they_say() {
+        for (stream, expected) in [
+            ("", &[][..]),
+            ("3 abc5 12345", &["abc", "12345"]),
+            ("4 abc\n5 abc\r\n\n3 a\nb", &["abc", "abc", "a\nb"]),
+            ("0 1 x", &["x"]),
+            ("8 12345678", &["12345678"]),
+            ("9 12345678\n", &["12345678"]),
+            ("9 1234567893 abc", &["!too_long", "abc"]),
+            ("20 123456789012345678903 abc", &["!too_long", "abc"]),
+            ("<134>abc\n3 abc", &["!bad_prefix", "abc"]),
+            ("3abc\n3 abc", &["!bad_prefix", "abc"]),
+            ("99999999999 x\n1 y", &["!bad_prefix", "y"]),
+            ("3 abc\n\n", &["abc"]),
+            ("3 ab", &["!truncated"]),
+            ("3", &["!truncated"]),
+            ("30 ab", &["!too_long"]),
+            (" x", &["!bad_prefix"]),
+        ] {
+            for step in 1..=stream.len().max(1) {
+                assert_eq!(cut(stream, step), expected, "{stream:?} by {step}");
+            }
         }
     }
 }

@@ -6,15 +6,19 @@
 //! of keys is understood, the usual one is fast.
 
 use super::string;
+use crate::parser::column::Column;
+use crate::parser::format::TextFormat;
 use crate::parser::meaning::{Meaning, Rank};
 
 /// How much of the line an expected key is compared with.
 const WINDOW: usize = 32;
 
 /// The keys of one object, in the order they are expected in.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(in crate::parser) struct Keys {
     rows: Vec<Row>,
+    /// Fastly prints `-`, `(null)` and `?` for what is not there, also where a format has no quotes around it.
+    pub(super) bare_words: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -27,14 +31,30 @@ struct Row {
 }
 
 /// What is to be done with a key's value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(in crate::parser) enum Target {
     /// It is known and not used.
     Nothing,
     Value(Meaning, Rank),
+    /// As a format string has it.
+    Column(Box<Column>),
+    /// An object of known keys.
+    Object(Box<Keys>),
+    /// Text that has several values in it.
+    Text(Box<TextFormat>),
 }
 
 impl Keys {
+    /// For lines that are JSON and nothing else.
+    pub(super) fn strict() -> Self {
+        Self { rows: Vec::new(), bare_words: false }
+    }
+
+    /// For lines of a format string, which are what it made of them.
+    pub(in crate::parser) fn of_format() -> Self {
+        Self { rows: Vec::new(), bare_words: true }
+    }
+
     pub(in crate::parser) fn push(&mut self, name: &[u8], target: Target) {
         let mut quoted = [0; WINDOW];
         let mut mask = [0; WINDOW];
@@ -54,27 +74,31 @@ impl Keys {
     /// The key at the beginning of `input`, what to do with its value, and what follows it. `next` is the row
     /// that is expected, and is kept up to date.
     #[inline(always)]
-    pub(super) fn find<'a>(&self, input: &'a [u8], next: &mut usize) -> Option<(&'a [u8], Target)> {
+    pub(super) fn find<'k, 'a>(
+        &'k self,
+        input: &'a [u8],
+        next: &mut usize,
+    ) -> Option<(&'a [u8], &'k Target)> {
         if let (Some(window), Some(row)) = (input.first_chunk::<WINDOW>(), self.rows.get(*next))
             && row.begins(window)
         {
             *next += 1;
-            return Some((&input[row.name.len() + 2..], row.target));
+            return Some((&input[row.name.len() + 2..], &row.target));
         }
         self.look_up(input, next)
     }
 
     /// As [`Self::find`], where the expected key has not come.
     #[inline(never)]
-    fn look_up<'a>(&self, input: &'a [u8], next: &mut usize) -> Option<(&'a [u8], Target)> {
+    fn look_up<'k, 'a>(&'k self, input: &'a [u8], next: &mut usize) -> Option<(&'a [u8], &'k Target)> {
         let (rest, key) = string::string(input)?;
         let name = key.unescaped();
         let (before, after) = self.rows.split_at((*next).min(self.rows.len()));
         let found = after.iter().chain(before).position(|row| *row.name == *name);
-        let Some(distance) = found else { return Some((rest, Target::Nothing)) };
+        let Some(distance) = found else { return Some((rest, &Target::Nothing)) };
         let row = (before.len() + distance) % self.rows.len();
         *next = row + 1;
-        Some((rest, self.rows[row].target))
+        Some((rest, &self.rows[row].target))
     }
 }
 

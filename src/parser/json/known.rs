@@ -5,6 +5,7 @@
 //! both, version 1 wins, whatever comes first. Each family is in the order in which its lines have it.
 
 use super::keys::{Keys, Target};
+use crate::parser::Origin;
 use crate::parser::meaning::{Meaning, Rank};
 
 /// Version 1.
@@ -69,7 +70,7 @@ const FASTLY_ADDED: [(&str, Meaning); 9] = [
 
 /// All of them.
 pub(in crate::parser) fn known_keys() -> Keys {
-    let mut keys = Keys::default();
+    let mut keys = Keys::strict();
     for (name, meaning) in VERSION_1 {
         keys.push(name.as_bytes(), Target::Value(meaning, Rank::Best));
     }
@@ -81,4 +82,17 @@ pub(in crate::parser) fn known_keys() -> Keys {
         keys.push(name.as_bytes(), Target::Value(meaning, Rank::Usual));
     }
     keys
+}
+
+/// The keys that give each field.
+pub(in crate::parser) fn known_origins() -> Vec<Origin> {
+    let fastly = FASTLY_DEFAULT.into_iter().filter_map(|(name, meaning)| Some((name, meaning?)));
+    let mut origins: Vec<Origin> = VERSION_1
+        .into_iter()
+        .chain(fastly)
+        .chain(FASTLY_ADDED)
+        .filter_map(|(name, meaning)| Some(Origin { field: meaning.field()?, source: name.to_owned() }))
+        .collect();
+    origins.sort_by_key(|origin| origin.field);
+    origins
 }

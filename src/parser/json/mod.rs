@@ -17,7 +17,7 @@ use super::value::{Kind, Value};
 use crate::event::Defect;
 
 pub(super) use keys::{Keys, Target};
-pub(super) use known::known_keys;
+pub(super) use known::{known_keys, known_origins};
 pub(super) use string::unescape;
 
 /// How deep arrays and objects may stand in one another.
@@ -43,16 +43,49 @@ fn object<'a>(input: &'a [u8], keys: &Keys, draft: &mut Draft<'a>) -> IResult<&'
     loop {
         let (rest, target) = keys.find(input, &mut next_key).ok_or(ERROR)?;
         let [b':', rest @ ..] = space(rest) else { return Err(ERROR) };
-        let (rest, value) = value(space(rest), MAX_DEPTH - 1).ok_or(ERROR)?;
-        if let Target::Value(meaning, rank) = target {
-            draft.set(meaning, rank, value);
+        let rest = space(rest);
+        if let (Target::Object(inner), [b'{', ..]) = (target, rest) {
+            let (rest, ()) = object(rest, inner, draft)?;
+            input = rest;
+        } else {
+            let (rest, value) = match value(rest, MAX_DEPTH - 1) {
+                Some(found) => found,
+                None => bare_word(rest, keys).ok_or(ERROR)?,
+            };
+            match target {
+                Target::Value(meaning, rank) => draft.set(*meaning, *rank, value),
+                other => put(other, value, draft),
+            }
+            input = rest;
         }
-        match space(rest) {
+        match space(input) {
             [b',', rest @ ..] => input = space(rest),
             [b'}', rest @ ..] => return Ok((rest, ())),
             _ => return Err(ERROR),
         }
     }
+}
+
+/// Puts a value where a format string wants it.
+#[inline(never)]
+fn put<'a>(target: &Target, value: Value<'a>, draft: &mut Draft<'a>) {
+    match target {
+        Target::Nothing | Target::Object(_) => {}
+        Target::Value(meaning, rank) => draft.set(*meaning, *rank, value),
+        Target::Column(column) => column.put(value, draft),
+        // What does not match has none of the values.
+        Target::Text(_) if matches!(value.kind, Kind::Absent | Kind::Nested) => {}
+        Target::Text(format) => drop(format.parse(value.text, draft)),
+    }
+}
+
+/// What stands for nothing where a format has no quotes around a value.
+#[cold]
+fn bare_word<'a>(input: &'a [u8], keys: &Keys) -> Option<(&'a [u8], Value<'a>)> {
+    let words: [&[u8]; 3] = [b"-", b"(null)", b"?"];
+    let word = words.into_iter().find(|word| keys.bare_words && input.starts_with(word))?;
+    let (text, rest) = input.split_at(word.len());
+    Some((rest, Value { kind: Kind::Plain, text }))
 }
 
 /// Any value; what is nested may be `depth` deep. Nothing before a `,` or a `}` is an absent value.
