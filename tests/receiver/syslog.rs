@@ -187,8 +187,7 @@ async fn datagrams_are_lines() {
     let rig =
         Rig::datagrams(SyslogSettings { tokens: vec![TokenSettings::plain("one", "secret")], ..quick() });
     let socket = UdpSocket::bind(loopback()).await.unwrap();
-    for datagram in ["secret<134>a", "secret<134>b\n", "guess <134>c", "", "secret<134>d\n\nsecret<134>e"]
-    {
+    for datagram in ["secret<134>a", "secret<134>b\n", "guess <134>c", "", "secret<134>d\n\nsecret<134>e"] {
         socket.send_to(datagram.as_bytes(), rig.address).await.unwrap();
     }
     until(|| rig.memory.text() == "<134>a\n<134>b\n<134>d\n<134>e\n").await;
