@@ -71,7 +71,14 @@ impl Admission {
             .entry(address)
             .or_insert_with(|| Entry { connections: 0, in_flight: Arc::default() });
         entry.connections += 1;
-        Ok(Admitted { admission: Arc::clone(self), address, in_flight: Arc::clone(&entry.in_flight) })
+        let in_flight = Arc::clone(&entry.in_flight);
+        Ok(Admitted { account: Account { admission: Arc::clone(self), address, in_flight } })
+    }
+
+    /// An account of memory for what comes without a connection, from wherever.
+    pub(super) fn account(self: &Arc<Self>) -> Account {
+        let address = Ipv6Addr::UNSPECIFIED.into();
+        Account { admission: Arc::clone(self), address, in_flight: Arc::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -97,53 +104,63 @@ fn network(address: IpAddr) -> IpAddr {
 
 /// A connection's place.
 pub(super) struct Admitted {
+    account: Account,
+}
+
+impl Admitted {
+    pub(super) fn account(&self) -> &Account {
+        &self.account
+    }
+}
+
+/// On whose behalf memory is held.
+#[derive(Clone)]
+pub(super) struct Account {
     admission: Arc<Admission>,
     address: IpAddr,
     in_flight: Arc<AtomicU64>,
 }
 
-impl Admitted {
-    /// An empty account of memory, to be held for as long as that memory lasts.
+impl Account {
+    /// Nothing yet; to be held for as long as the memory that it will account for.
     pub(super) fn charge(&self) -> Charge {
-        let (admission, of_address) = (Arc::clone(&self.admission), Arc::clone(&self.in_flight));
-        Charge { admission, address: self.address, of_address, bytes: 0 }
+        Charge { account: self.clone(), bytes: 0 }
     }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        let mut table = self.admission.lock();
+        let Account { admission, address, .. } = &self.account;
+        let mut table = admission.lock();
         table.connections -= 1;
-        if let Some(entry) = table.by_address.get_mut(&self.address) {
+        if let Some(entry) = table.by_address.get_mut(address) {
             entry.connections -= 1;
         }
-        table.forget_if_unused(self.address);
+        table.forget_if_unused(*address);
     }
 }
 
-/// Bytes in flight on behalf of one address.
+/// Bytes in flight.
 pub(super) struct Charge {
-    admission: Arc<Admission>,
-    address: IpAddr,
-    of_address: Arc<AtomicU64>,
+    account: Account,
     bytes: u64,
 }
 
 impl Charge {
     /// Takes on more bytes, or none of them.
     pub(super) fn grow(&mut self, bytes: u64) -> Result<(), Incident> {
-        let bounds = &self.admission.bounds;
-        take(&self.of_address, bytes, bounds.in_flight_bytes_per_address)
+        let Account { admission, in_flight, .. } = &self.account;
+        take(in_flight, bytes, admission.bounds.in_flight_bytes_per_address)
             .ok_or(Incident::AddressInFlightFull)?;
-        if take(&self.admission.in_flight, bytes, bounds.in_flight_bytes).is_none() {
-            self.of_address.fetch_sub(bytes, Ordering::Relaxed);
+        if take(&admission.in_flight, bytes, admission.bounds.in_flight_bytes).is_none() {
+            in_flight.fetch_sub(bytes, Ordering::Relaxed);
             return Err(Incident::InFlightFull);
         }
         self.bytes += bytes;
         Ok(())
     }
 
-    /// Ties the account to the memory: it is given back when the last handle of the bytes is dropped.
+    /// Ties the charge to the memory: it is given back when the last handle of the bytes is dropped.
     pub(super) fn cover(self, bytes: impl AsRef<[u8]> + Send + 'static) -> Bytes {
         struct Covered<B>(B, #[expect(dead_code, reason = "held for its drop")] Charge);
         impl<B: AsRef<[u8]>> AsRef<[u8]> for Covered<B> {
@@ -166,9 +183,10 @@ fn take(account: &AtomicU64, bytes: u64, bound: u64) -> Option<u64> {
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.admission.in_flight.fetch_sub(self.bytes, Ordering::Relaxed);
-        if self.bytes > 0 && self.of_address.fetch_sub(self.bytes, Ordering::Relaxed) == self.bytes {
-            self.admission.lock().forget_if_unused(self.address);
+        let Account { admission, address, in_flight } = &self.account;
+        admission.in_flight.fetch_sub(self.bytes, Ordering::Relaxed);
+        if self.bytes > 0 && in_flight.fetch_sub(self.bytes, Ordering::Relaxed) == self.bytes {
+            admission.lock().forget_if_unused(*address);
         }
     }
 }
@@ -208,10 +226,10 @@ mod tests {
         let admission = Admission::new(BOUNDS);
         let one = admission.admit(address("192.0.2.1")).ok().unwrap();
         let two = admission.admit(address("192.0.2.2")).ok().unwrap();
-        let mut of_one = one.charge();
+        let mut of_one = one.account().charge();
         assert_eq!(of_one.grow(70), Ok(()));
-        assert_eq!(one.charge().grow(1), Err(Incident::AddressInFlightFull));
-        let mut of_two = two.charge();
+        assert_eq!(one.account().charge().grow(1), Err(Incident::AddressInFlightFull));
+        let mut of_two = two.account().charge();
         assert_eq!(of_two.grow(31), Err(Incident::InFlightFull));
         assert_eq!(of_two.grow(30), Ok(()), "a refused growth takes nothing");
         assert_eq!(admission.in_flight(), 100);
@@ -223,15 +241,17 @@ mod tests {
     #[test]
     fn covered_bytes_are_in_flight_until_their_last_handle_is_gone() {
         let admission = Admission::new(BOUNDS);
-        let mut charge = admission.admit(address("192.0.2.1")).ok().unwrap().charge();
+        let place = admission.admit(address("192.0.2.1")).ok().unwrap();
+        let mut charge = place.account().charge();
         charge.grow(10).unwrap();
+        drop(place);
         let bytes = charge.cover(vec![7_u8; 10]);
         let part = bytes.slice(3..5);
         drop(bytes);
         assert_eq!((admission.in_flight(), &part[..]), (10, &[7, 7][..]));
         let again = admission.admit(address("192.0.2.1")).ok().unwrap();
         assert_eq!(
-            again.charge().grow(61),
+            again.account().charge().grow(61),
             Err(Incident::AddressInFlightFull),
             "though the connection is another"
         );

@@ -62,12 +62,11 @@ impl Server {
     pub(super) async fn run<C: Conversation>(
         self,
         listeners: Vec<TcpListener>,
-        conversation: C,
+        conversation: Arc<C>,
         shutdown: CancellationToken,
     ) {
         let stop = Stop { drain: shutdown, abort: CancellationToken::new() };
         let connections = TaskTracker::new();
-        let conversation = Arc::new(conversation);
         let mut acceptors = JoinSet::new();
         for listener in listeners {
             let (server, connections, stop) = (self.clone(), connections.clone(), stop.clone());

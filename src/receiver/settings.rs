@@ -129,9 +129,9 @@ impl HttpSettings {
     }
 }
 
-/// Syslog over TCP: `[syslog]` in the configuration file.
+/// Syslog: `[syslog]` in the configuration file.
 ///
-/// Memory is at most `connections` × (`batch_bytes` + 2 × `line_bytes` + 64 KiB).
+/// Memory is at most `connections` × (2 × `batch_bytes` + 3 × `line_bytes` + 64 KiB) + `in_flight_bytes`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SyslogSettings {
@@ -139,6 +139,8 @@ pub struct SyslogSettings {
     pub listen: SocketAddr,
     /// Without it, plain TCP.
     pub tls: Option<TlsSettings>,
+    /// Where to take datagrams too, if anywhere. Fastly sends none, and some may be lost.
+    pub listen_udp: Option<SocketAddr>,
     /// What lines are called that come without a token, if none is configured.
     pub source: String,
     /// If there are any, each line must begin with one.
@@ -172,6 +174,7 @@ impl Default for SyslogSettings {
         Self {
             listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 5514)),
             tls: None,
+            listen_udp: None,
             source: DEFAULT_SOURCE.to_owned(),
             tokens: Vec::new(),
             octet_counting: false,
@@ -193,11 +196,9 @@ impl SyslogSettings {
         at_least("connections_per_address", self.connections_per_address as u64, 1)?;
         at_least("line_bytes", self.line_bytes as u64, 1)?;
         at_least("batch_bytes", self.batch_bytes as u64, 1)?;
-        at_least(
-            "in_flight_bytes",
-            self.in_flight_bytes,
-            self.batch_bytes.saturating_add(self.line_bytes + 2) as u64,
-        )
+        // A batch may be a line larger than its bound, and its memory twice that.
+        let largest_batch = self.batch_bytes.saturating_add(self.line_bytes).saturating_add(2) as u64;
+        at_least("in_flight_bytes", self.in_flight_bytes, largest_batch.saturating_mul(2))
     }
 
     pub(super) fn bounds(&self) -> Bounds {

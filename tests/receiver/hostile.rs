@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use castmeter::receiver::{Event, HttpSettings, Incident};
+use castmeter::receiver::{Event, HttpSettings, Incident, SyslogSettings, TokenSettings};
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpSocket;
 
 use crate::http::gzip;
 use crate::rig::{Rig, answer, exchange, is_closed, post, until};
@@ -184,4 +185,143 @@ async fn bytes_in_flight_are_bounded_until_they_are_counted() {
     }
     drop(rig.memory.take_batches());
     assert_eq!(exchange(&rig, post("/fastly HTTP/1.1", body)).await.status, 200, "once nobody holds them");
+}
+
+/// HTTP/2 frames (RFC 9113 §4.1), written by hand since no client library sends such things.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes()[..], payload].concat()
+}
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const END_HEADERS: u8 = 4;
+/// `:method: POST`, `:scheme: http`, `:path: /`, by their indices (RFC 7541, appendix A).
+const POST_ROOT: &[u8] = &[0x83, 0x86, 0x84];
+
+fn settings() -> Vec<u8> {
+    frame(4, 0, 0, &[])
+}
+
+fn headers(stream: u32) -> Vec<u8> {
+    frame(1, END_HEADERS, stream, POST_ROOT)
+}
+
+#[tokio::test]
+async fn http2_floods_end_with_the_connection() {
+    let reset = |n: u32| [headers(2 * n + 1), frame(3, 0, 2 * n + 1, &8_u32.to_be_bytes())].concat();
+    let rapid_reset = (0..20_000).flat_map(reset).collect();
+    let long_header = [&[0x40, 1, b'x', 127, 0x81, 0x7e][..], &[b'y'; 16_000]].concat();
+    let continuations = [frame(1, 0, 1, POST_ROOT), frame(9, 0, 1, &long_header).repeat(1_000)].concat();
+    let pings = frame(6, 0, 0, &[0; 8]).repeat(200_000);
+    let floods = [
+        (rapid_reset, Incident::ProtocolError),
+        (continuations, Incident::ProtocolError),
+        (pings, Incident::HeadTimeout),
+    ];
+    for (flood, end) in floods {
+        let rig = Rig::http(impatient());
+        let mut stream = rig.connect().await;
+        // Reads nothing that the server says, and may be cut off on the way.
+        let bytes = [PREFACE, &settings(), &flood].concat();
+        drop(tokio::time::timeout(10 * SHORT, stream.write_all(&bytes)).await);
+        until(|| rig.memory.count(Event::Closed) == 1).await;
+        assert_eq!(rig.memory.incidents().pop(), Some(end));
+    }
+}
+
+#[tokio::test]
+async fn bodies_of_ten_gigabytes_are_refused_at_once_or_at_the_bound() {
+    let rig = Rig::http(HttpSettings { body_bytes: 1_000_000, ..HttpSettings::default() });
+    let stated = "POST /fastly HTTP/1.1\r\nhost: x\r\ncontent-length: 10000000000\r\n\r\n";
+    assert_eq!(exchange(&rig, stated).await.status, 413);
+
+    let mut stream = rig.connect().await;
+    let head = "POST /fastly HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2540be400\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (mut reading, mut writing) = stream.split();
+    let endless = async {
+        while writing.write_all(&[b'x'; 65_536]).await.is_ok() {}
+        std::future::pending().await
+    };
+    let refused = tokio::select! {
+        answer = answer(&mut reading) => answer,
+        () = endless => unreachable!("pending"),
+    };
+    assert_eq!(refused.status, 413);
+    assert_eq!(rig.memory.incidents(), [Incident::BodyTooLarge; 2]);
+}
+
+#[tokio::test]
+async fn one_byte_chunks_take_no_more_memory_than_their_bytes() {
+    let rig = Rig::http(HttpSettings {
+        body_bytes: 100_000,
+        inflated_bytes: 1,
+        in_flight_bytes: 100_001,
+        in_flight_bytes_per_address: 100_001,
+        ..HttpSettings::default()
+    });
+    let chunks = "1\r\nx\r\n".repeat(100_000);
+    let request =
+        format!("POST /fastly HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{chunks}0\r\n\r\n");
+    assert_eq!(exchange(&rig, request).await.status, 200);
+    assert_eq!(rig.memory.text().len(), 100_000);
+}
+
+#[tokio::test]
+async fn tokens_tried_by_the_thousand_are_counted_and_others_served() {
+    let tokens = vec![TokenSettings::plain("one", "correct")];
+    let rig = Rig::http(HttpSettings { tokens, ..HttpSettings::default() });
+    for n in 0..1_000 {
+        let request = post(&format!("/fastly HTTP/1.1\r\nauthorization: Bearer guess-{n}"), "x\n");
+        assert_eq!(exchange(&rig, request).await.status, 401);
+    }
+    let right = post("/fastly HTTP/1.1\r\nauthorization: Bearer correct", "x\n");
+    assert_eq!(exchange(&rig, right).await.status, 200);
+    assert_eq!(rig.memory.count(Event::Incident(Incident::Unauthorized)), 1_000);
+}
+
+#[tokio::test]
+async fn a_crowd_from_one_address_does_not_keep_others_out() {
+    let rig = Rig::http(HttpSettings {
+        connections: 1_600,
+        connections_per_address: 1_500,
+        head_timeout: Duration::from_secs(3_600),
+        ..HttpSettings::default()
+    });
+    let mut crowd = Vec::new();
+    for n in 0..2_000 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        let mut stream = socket.connect(rig.address).await.unwrap();
+        let head: &[u8] = if n % 2 == 0 { b"" } else { b"POST /fastly HTTP/1.1\r\nhost: " };
+        drop(stream.write_all(head).await);
+        crowd.push(stream);
+    }
+    until(|| rig.memory.count(Event::Incident(Incident::AddressFull)) == 500).await;
+    assert_eq!(rig.memory.open_connections(), 1_500);
+    for _ in 0..50 {
+        assert_eq!(exchange(&rig, post("/fastly HTTP/1.1", "x\n")).await.status, 200);
+    }
+    drop(crowd);
+    until(|| rig.memory.open_connections() == 0).await;
+}
+
+#[tokio::test]
+async fn a_syslog_connection_may_send_anything() {
+    let rig = Rig::syslog(SyslogSettings { batch_interval: SHORT, ..SyslogSettings::default() });
+    let mut stream = rig.connect().await;
+    let shapes: [&[u8]; 5] = [
+        &b"\n".repeat(1_000_000),
+        &[0_u8; 1_000],
+        b"\xff\xfe\x80\n",
+        b"999999999 {\"v\":1}\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\n",
+    ];
+    stream.write_all(&shapes.concat()).await.unwrap();
+    stream.write_all(b"<134>good\n").await.unwrap();
+    drop(stream);
+    until(|| rig.memory.count(Event::Closed) == 1).await;
+    let lines = rig.memory.batches().iter().flat_map(|batch| batch.lines.to_vec()).collect::<Vec<_>>();
+    let expected = [shapes[1], shapes[2], shapes[3], shapes[4], b"<134>good\n"].concat();
+    assert_eq!(lines, expected);
 }

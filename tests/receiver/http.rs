@@ -8,7 +8,7 @@ use castmeter::units::{ByteCount, Encoding};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::rig::{Answer, NOW_SECONDS, Rig, answer, exchange, is_closed, loopback, post, until, within};
+use crate::rig::{Answer, NOW_SECONDS, Rig, answer, exchange, is_closed, loopback, post, until};
 
 fn with_tokens() -> HttpSettings {
     HttpSettings {
@@ -257,26 +257,4 @@ async fn one_listener_takes_both_kinds_of_addresses() {
         stream.write_all(&post("/fastly HTTP/1.1", "x\n")).await.unwrap();
         assert_eq!(answer(&mut stream).await.status, 200, "{host}");
     }
-}
-
-#[tokio::test]
-async fn curl_posts_over_both_versions_and_retries_nothing() {
-    let rig = Rig::http(with_tokens());
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("lines.gz");
-    let plain: String =
-        (0..200_000).map(|n| format!("line {n} of a body that comes in many pieces\n")).collect();
-    std::fs::write(&file, gzip(plain.as_bytes())).unwrap();
-    for version in ["--http1.1", "--http2-prior-knowledge"] {
-        let url = format!("http://{}/fastly", rig.address);
-        let curl = tokio::process::Command::new("curl")
-            .args(["--silent", "--show-error", "--fail", version, "-H", "Authorization: Bearer first-token"])
-            .args(["-H", "Content-Encoding: gzip", "--data-binary", &format!("@{}", file.display()), &url])
-            .output();
-        let output = within(curl).await.expect("curl is installed");
-        let answer = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(answer, format!("{{\"accepted_bytes\":{}}}", plain.len()), "{version}: {output:?}");
-        assert_eq!(rig.memory.batches().pop().unwrap().lines, plain, "{version}");
-    }
-    assert_eq!(rig.memory.batches().len(), 2);
 }

@@ -2,6 +2,7 @@
 //!
 //! Every test has receivers of its own on free ports, whose intake keeps batches in memory.
 
+mod clients;
 mod handed_over;
 mod hostile;
 mod http;

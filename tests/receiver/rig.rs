@@ -7,7 +7,7 @@ use std::time::Duration;
 use castmeter::clock::ManualClock;
 use castmeter::receiver::{
     Batch, Event, HttpReceiver, HttpSettings, Incident, Intake, Observer, Refused, Surroundings,
-    SyslogReceiver, SyslogSettings, Transport, bind,
+    SyslogReceiver, SyslogSettings, Transport, bind, bind_udp,
 };
 use castmeter::units::Timestamp;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -115,7 +115,17 @@ impl Rig {
         let address = listener.local_addr().unwrap();
         Self::start(address, |memory, surroundings, shutdown| {
             let receiver = SyslogReceiver::new(settings, memory, surroundings).unwrap();
-            tokio::spawn(receiver.serve(vec![listener], shutdown))
+            tokio::spawn(receiver.serve(vec![listener], Vec::new(), shutdown))
+        })
+    }
+
+    /// Takes datagrams, and no connections.
+    pub fn datagrams(settings: SyslogSettings) -> Self {
+        let socket = bind_udp(loopback()).unwrap();
+        let address = socket.local_addr().unwrap();
+        Self::start(address, |memory, surroundings, shutdown| {
+            let receiver = SyslogReceiver::new(settings, memory, surroundings).unwrap();
+            tokio::spawn(receiver.serve(Vec::new(), vec![socket], shutdown))
         })
     }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 use castmeter::receiver::{Event, Incident, Refused, SyslogSettings, Tail, TokenSettings};
 use castmeter::units::{ByteCount, Encoding};
 use tokio::io::AsyncWriteExt;
+use tokio::net::UdpSocket;
 
-use crate::rig::{NOW_SECONDS, Rig, is_closed, until};
+use crate::rig::{NOW_SECONDS, Rig, is_closed, loopback, until};
 
 fn quick() -> SyslogSettings {
     SyslogSettings { batch_interval: Duration::from_millis(20), ..SyslogSettings::default() }
@@ -179,4 +180,25 @@ async fn what_cannot_be_kept_at_the_end_is_reported_lost() {
     until(|| rig.memory.open_connections() == 1).await;
     let memory = rig.ended().await;
     assert_eq!((memory.incidents(), memory.batches().len()), (vec![Incident::BatchLost], 0));
+}
+
+#[tokio::test]
+async fn datagrams_are_lines() {
+    let rig =
+        Rig::datagrams(SyslogSettings { tokens: vec![TokenSettings::plain("one", "secret")], ..quick() });
+    let socket = UdpSocket::bind(loopback()).await.unwrap();
+    for datagram in ["secret<134>a", "secret<134>b\n", "guess <134>c", "", "secret<134>d\n\nsecret<134>e"] {
+        socket.send_to(datagram.as_bytes(), rig.address).await.unwrap();
+    }
+    until(|| rig.memory.text() == "<134>a\n<134>b\n<134>d\n<134>e\n").await;
+    assert_eq!(&*rig.memory.batches()[0].source, "one");
+    assert_eq!(rig.memory.incidents(), [Incident::Unauthorized]);
+}
+
+#[tokio::test]
+async fn datagrams_that_have_come_are_taken_at_the_end() {
+    let rig = Rig::datagrams(SyslogSettings { batch_interval: Duration::from_secs(3_600), ..quick() });
+    let socket = UdpSocket::bind(loopback()).await.unwrap();
+    socket.send_to(b"one", rig.address).await.unwrap();
+    assert_eq!(rig.ended().await.text(), "one\n");
 }

@@ -13,13 +13,13 @@ use tokio::process::Command;
 use crate::rig::{Rig, is_closed, until, within};
 
 /// A folder with an authority and certificates of its own.
-struct Papers {
+pub struct Papers {
     folder: TempDir,
     authority: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Papers {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut params = named("authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -39,11 +39,11 @@ impl Papers {
         std::fs::write(self.path(&format!("{name}.pem")), certificate.pem()).unwrap();
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn settings(&self, with_clients: bool) -> TlsSettings {
+    pub fn settings(&self, with_clients: bool) -> TlsSettings {
         TlsSettings {
             certificate: self.path("server.pem"),
             key: self.path("server.key"),

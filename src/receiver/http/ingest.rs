@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::answer::{AnswerBody, Rejection, accepted};
 use super::{body, challenge};
-use crate::receiver::admission::Admitted;
+use crate::receiver::admission::{Account, Admitted};
 use crate::receiver::decode::{self, DecodeError, Limits};
 use crate::receiver::tokens::Tokens;
 use crate::receiver::{
@@ -93,14 +93,14 @@ impl<I: Intake> Ingest<I> {
         let source = Arc::clone(self.source_of(&head.headers)?);
         let named = named_encoding(&head.headers)?;
 
-        let mut charge = client.place.charge();
+        let mut charge = client.place.account().charge();
         let payload = body::read(body, self.body_bytes, self.body_timeout, &mut charge).await?;
         if payload.is_empty() {
             return Ok(accepted(&payload));
         }
         let payload = charge.cover(payload);
         let encoding = named.unwrap_or_else(|| decode::sniff(&payload));
-        let lines = self.inflate(encoding, &payload, &client.place).await?;
+        let lines = self.inflate(encoding, &payload, client.place.account()).await?;
         self.hand_on(source, encoding, payload, lines).await
     }
 
@@ -123,13 +123,13 @@ impl<I: Intake> Ingest<I> {
         &self,
         encoding: Encoding,
         payload: &Bytes,
-        place: &Admitted,
+        account: &Account,
     ) -> Result<Bytes, Rejection> {
         if encoding == Encoding::Identity {
             return Ok(payload.clone());
         }
         let _turn = self.inflating.acquire().await.expect("never closed");
-        let (payload, limits, mut charge) = (payload.clone(), self.limits, place.charge());
+        let (payload, limits, mut charge) = (payload.clone(), self.limits, account.charge());
         tokio::task::spawn_blocking(move || {
             let mut refusal = Incident::InFlightFull;
             let grow = |bytes: ByteCount| charge.grow(bytes.0).map_err(|incident| refusal = incident).is_ok();

@@ -69,6 +69,6 @@ impl<I: Intake> HttpReceiver<I> {
     pub async fn serve(self, listeners: Vec<TcpListener>, shutdown: CancellationToken) {
         let observer = Arc::clone(&self.server.observer);
         let http = Http::new(&self.settings, self.ingest, observer, self.fallback);
-        self.server.run(listeners, http, shutdown).await;
+        self.server.run(listeners, Arc::new(http), shutdown).await;
     }
 }

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Unpacks the log senders that tests run into target/tools: rsyslog, syslog-ng and h2load from Debian's archive.
+# Nothing is installed, since a machine can have only one system logger and has one already.
+set -eu
+cd "$(dirname "$0")/.."
+tools=$PWD/target/tools
+[ -e "$tools/complete" ] && exit 0
+
+rm -rf "$tools"
+mkdir -p "$tools/packages"
+cd "$tools/packages"
+set -- rsyslog rsyslog-openssl libestr0 libfastjson4 liblognorm5 \
+    syslog-ng-core libivykis0 libnet1 libpcre3 libwrap0 \
+    nghttp2-client libnghttp2-14 libev4 libjemalloc2
+if ! apt-get -qq download "$@" 2>apt.log; then
+    cat apt.log >&2
+    echo "cannot download $*: run \`apt-get update\` and try again" >&2
+    exit 1
+fi
+for package in *.deb; do
+    dpkg -x "$package" "$tools"
+done
+cd "$tools"
+rm -r packages
+touch complete
