@@ -4,6 +4,7 @@
 //! no metrics. The base is the IAB Tech Lab *Podcast Measurement Guidelines* v2.3; `docs/methodology.md`
 //! states each rule with its clause.
 
+pub mod agent;
 mod episode;
 mod fate;
 
