@@ -68,7 +68,7 @@ const ENGINES: [&str; 6] = ["MSIE", "Trident", "Konqueror", "AppleWebKit", "Oper
 
 pub fn guess(text: &[u8]) -> Option<Guess> {
     let words = || text.split(|byte| !byte.is_ascii_alphanumeric()).map(without_digits);
-    if words().any(|word| ends_in(word, &CRAWLER_ENDINGS) && !is_one_of(word, &NOT_BOTS)) {
+    if words().any(is_crawler_word) {
         return Some(Guess::CrawlerWord);
     }
     if words().any(|word| ends_in(word, &TASK_ENDINGS)) {
@@ -82,6 +82,16 @@ pub fn guess(text: &[u8]) -> Option<Guess> {
         return Some(Guess::BrowserWithAddress);
     }
     (says("(compatible; ") && !ENGINES.into_iter().any(says)).then_some(Guess::Compatible)
+}
+
+/// The name an agent begins with, if it is a crawler's by its ending.
+pub fn crawler_name(text: &[u8]) -> Option<&[u8]> {
+    let name = text.split(|byte| !byte.is_ascii_alphanumeric()).next().unwrap_or_default();
+    is_crawler_word(without_digits(name)).then_some(name)
+}
+
+fn is_crawler_word(word: &[u8]) -> bool {
+    ends_in(word, &CRAWLER_ENDINGS) && !is_one_of(word, &NOT_BOTS)
 }
 
 /// `crawler2` is a crawler too.

@@ -8,7 +8,8 @@
 //! 3. **browsers**, unless a word gives the agent away as automated ([`guess`]);
 //! 4. the operator's lists laid **under** the table;
 //! 5. those words;
-//! 6. unknown, which is not a bot.
+//! 6. a device people listen with, named by what is no browser: some other **app**;
+//! 7. unknown, which is not a bot.
 //!
 //! Services come before apps since an app's servers carry the app's name (`Overcast/1.0 Podcast Sync` reads feeds,
 //! `Overcast/3.0` plays them). An agent in doubt is never a bot: a stack that real listening apps show without naming

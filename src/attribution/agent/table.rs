@@ -7,7 +7,7 @@ use memchr::memmem;
 
 use super::builtin::{self, Line};
 use super::device::DeviceTable;
-use super::guess::{Guess, guess};
+use super::guess::{Guess, crawler_name, guess};
 use super::kinds::{AgentClass, DeviceClass, Platform};
 use super::lists::{List, ListError, ListText};
 use super::pattern::{Pattern, PatternSet};
@@ -92,6 +92,8 @@ pub struct AgentTable {
     named: Stage,
     browsers: Stage,
     first_guess: usize,
+    /// The rule for apps that no table knows.
+    other_app: usize,
     devices: DeviceTable,
 }
 
@@ -119,6 +121,8 @@ impl AgentTable {
         for guess in Guess::ALL {
             rules.add_guess(guess);
         }
+        let other_app = rules.meanings.len();
+        rules.add_guessed("other app", AgentClass::App, "names a device people listen with");
         let under = rules.add_lists(under)?;
         let devices = DeviceTable::builtin();
         Ok(Self {
@@ -129,6 +133,7 @@ impl AgentTable {
             named,
             browsers,
             first_guess,
+            other_app,
             devices,
         })
     }
@@ -137,17 +142,14 @@ impl AgentTable {
     pub fn classify(&self, user_agent: &[u8]) -> Agent {
         let text = readable(user_agent);
         let is_watch_download = is_watch_download(user_agent);
-        let Some(index) = self.first_rule(user_agent, &text) else {
-            let (device, platform) = self.devices.device(&text);
-            let (app, class) = (AppId::UNKNOWN, AgentClass::Unknown);
+        let said = self.devices.device(&text);
+        let Some(index) = self.first_rule(user_agent, &text).or_else(|| self.other_app(&text, said)) else {
+            let (app, class, (device, platform)) = (AppId::UNKNOWN, AgentClass::Unknown, said);
             return Agent { app, class, device, platform, rule: None, is_watch_download };
         };
         let rule = &self.rules[index];
-        let (device, platform) = if rule.class.is_automated() {
-            (DeviceClass::Unknown, Platform::Unknown)
-        } else {
-            self.devices.device(&text)
-        };
+        let (device, platform) =
+            if rule.class.is_automated() { (DeviceClass::Unknown, Platform::Unknown) } else { said };
         Agent {
             app: rule.app,
             class: rule.class,
@@ -158,19 +160,37 @@ impl AgentTable {
         }
     }
 
+    /// An agent that names a device people listen with, and not in a browser's manner, is some app.
+    fn other_app(&self, text: &[u8], (device, _): (DeviceClass, Platform)) -> Option<usize> {
+        let is_app =
+            !matches!(device, DeviceClass::Unknown | DeviceClass::Desktop) && !text.starts_with(b"Mozilla/");
+        is_app.then_some(self.other_app)
+    }
+
     /// The order of precedence, as the module's head gives it.
     fn first_rule(&self, raw: &[u8], text: &[u8]) -> Option<usize> {
         let in_lists = |stages: &[UserStage]| {
             stages.iter().find_map(|stage| stage.list.first_match(raw, text).map(|index| stage.first + index))
         };
         let in_stage = |stage: &Stage| stage.patterns.first_match(text).map(|index| stage.first + index);
-        if let Some(rule) = in_lists(&self.over).or_else(|| in_stage(&self.named)) {
+        if let Some(rule) = in_lists(&self.over) {
+            return Some(rule);
+        }
+        if let Some(rule) = in_stage(&self.named).filter(|rule| !self.is_namesake(*rule, text)) {
             return Some(rule);
         }
         match guess(text) {
             None => in_stage(&self.browsers).or_else(|| in_lists(&self.under)),
             Some(guess) => in_lists(&self.under).or(Some(self.first_guess + guess as usize)),
         }
+    }
+
+    /// Whether an app's pattern met a crawler that only begins with the app's name: `Acast` in `AcastBot/1.0`.
+    fn is_namesake(&self, rule: usize, text: &[u8]) -> bool {
+        let Meaning { class, pattern, .. } = &self.rules[rule];
+        *class == AgentClass::App
+            && pattern.starts_with('^')
+            && crawler_name(text).is_some_and(|name| memmem::find(pattern.as_bytes(), name).is_none())
     }
 
     /// `unknown` for [`AppId::UNKNOWN`]. Panics on another table's id.
@@ -271,17 +291,17 @@ impl Rules {
     }
 
     fn add_guess(&mut self, guess: Guess) {
-        let app = self.app(Cow::Borrowed(match guess.class() {
+        let name = match guess.class() {
             AgentClass::Crawler => "other crawler",
             _ => "other bot",
-        }));
-        self.meanings.push(Meaning {
-            app,
-            class: guess.class(),
-            device: DeviceClass::Unknown,
-            platform: Platform::Unknown,
-            pattern: guess.reason().into(),
-        });
+        };
+        self.add_guessed(name, guess.class(), guess.reason());
+    }
+
+    fn add_guessed(&mut self, name: &'static str, class: AgentClass, reason: &'static str) {
+        let app = self.app(name.into());
+        let (device, platform) = (DeviceClass::Unknown, Platform::Unknown);
+        self.meanings.push(Meaning { app, class, device, platform, pattern: reason.into() });
     }
 
     fn add_lists(&mut self, texts: &[ListText<'_>]) -> Result<Vec<UserStage>, ListError> {
