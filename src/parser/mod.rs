@@ -16,6 +16,8 @@ mod json;
 mod meaning;
 mod prefix;
 mod range;
+#[cfg(test)]
+mod roundtrip;
 mod strftime;
 #[cfg(test)]
 mod tests;
