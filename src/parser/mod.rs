@@ -12,6 +12,7 @@ mod draft;
 mod field;
 mod format;
 mod framing;
+pub mod fuzzing;
 mod json;
 mod meaning;
 mod prefix;
