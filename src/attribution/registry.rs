@@ -37,8 +37,24 @@ pub struct Registry {
     episodes: Vec<Episode>,
     /// What counting reads of each episode, apart from its texts so that it stays in the cache.
     facts: Vec<Facts>,
-    by_path: HashMap<Box<[u8]>, Vec<EpisodeId>>,
+    by_path: HashMap<Box<[u8]>, Vec<Place>>,
     by_slug: HashMap<(String, String), EpisodeId>,
+}
+
+/// Where an episode is, or was: with a host only where that is known.
+#[derive(Clone, Debug)]
+struct Place {
+    host: Option<Box<str>>,
+    episode: EpisodeId,
+}
+
+impl Place {
+    fn is_served_by(&self, host: Option<&[u8]>) -> bool {
+        match (&self.host, host) {
+            (Some(expected), Some(host)) => without_port(host).eq_ignore_ascii_case(expected.as_bytes()),
+            _ => true,
+        }
+    }
 }
 
 /// What the counting of a line needs of its episode.
@@ -115,33 +131,27 @@ impl Registry {
 
     /// The newest episode of a path comes first.
     fn index(&mut self, id: EpisodeId, episode: &Episode) {
-        let ids = self.by_path.entry(episode.path.as_bytes().into()).or_default();
-        ids.retain(|other| *other != id);
-        ids.insert(0, id);
+        let host = episode.host.as_deref().map(Box::from);
+        let places = self.by_path.entry(episode.path.as_bytes().into()).or_default();
+        places.retain(|place| place.episode != id || place.host != host);
+        places.insert(0, Place { host, episode: id });
     }
 
     pub fn resolve(&mut self, url: &[u8], host: Option<&[u8]>) -> Resolved {
         let path = percent_decoded(raw_path(url));
         let feed = !self.feeds.is_empty() && self.feeds.contains(path.as_ref());
         let episode = match self.by_path.get(path.as_ref()) {
-            Some(ids) => ids.iter().copied().find(|id| self.is_served_by(*id, host)),
+            Some(places) => places.iter().find(|place| place.is_served_by(host)).map(|place| place.episode),
             None => self.derive(path.as_ref()),
         };
         Resolved { feed, episode }
-    }
-
-    fn is_served_by(&self, id: EpisodeId, host: Option<&[u8]>) -> bool {
-        match (&self.episode(id).host, host) {
-            (Some(expected), Some(host)) => without_port(host).eq_ignore_ascii_case(expected.as_bytes()),
-            _ => true,
-        }
     }
 
     fn derive(&mut self, path: &[u8]) -> Option<EpisodeId> {
         let Mode::Derived { max_episodes } = self.mode else { return None };
         let (show, slug) = derived_slugs(path)?;
         if let Some(&id) = self.by_slug.get(&(show.clone(), slug.clone())) {
-            self.by_path.insert(path.into(), vec![id]);
+            self.by_path.insert(path.into(), vec![Place { host: None, episode: id }]);
             return Some(id);
         }
         if self.episodes.len() >= max_episodes {
@@ -219,6 +229,11 @@ mod tests {
         check(Some("B.EXAMPLE.com:443"), Some("b"));
         check(Some("c.example.com"), None);
         check(None, Some("b"));
+        // A file that moved is still fetched from where it was.
+        registry.update([served_by("a", "new.example.com")]);
+        let mut check = |host, expected| assert_eq!(slug(&mut registry, "/e.mp3", host).as_deref(), expected);
+        check(Some("new.example.com"), Some("a"));
+        check(Some("a.example.com"), Some("a"));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub struct Agents {
 
 impl Agents {
     pub fn run(self) -> Result<(), Failure> {
-        let (rules, _) = Rules::read(&self.config.load()?)?;
+        let rules = Rules::read(&self.config.load()?, None)?;
         let table = rules.agent_table()?;
         let mut out = stdout();
         for agent in &self.agents {

@@ -7,8 +7,10 @@ use clap::Args;
 use super::Failure;
 use super::config::ConfigArgs;
 use super::output::stdout;
+use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::parser::{Field, FieldSet};
+use crate::service::open_offline;
 use crate::service::rules::Rules;
 
 /// Validate a configuration and say what it counts, and what it cannot for lack of a log field
@@ -47,7 +49,9 @@ const COSTS: &[(Field, &str)] = &[
 impl Check {
     pub fn run(self) -> Result<(), Failure> {
         let config = self.config.load()?;
-        let (rules, problems) = Rules::read(&config)?;
+        let mut problems = Vec::new();
+        let catalog = open_offline(&config, &SystemClock::new(), |problem| problems.push(problem))?;
+        let rules = Rules::read(&config, catalog.map(|catalog| catalog.episodes().to_vec()))?;
         let mut out = stdout();
         describe_service(&config, &mut out)?;
         match &rules.catalog {

@@ -14,7 +14,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::parser::LineParser;
 use crate::rollup::{EpisodeDay, EpisodeSums, FateCount, Period, add_line};
-use crate::service::{rules::Rules, secret};
+use crate::service::rules::Rules;
+use crate::service::{open_offline, secret};
 use crate::units::{EpisodeId, SourceId, UtcDay, UtcHour};
 
 /// Count log files offline; nothing is stored
@@ -44,12 +45,15 @@ enum By {
     Hour,
 }
 
+/// The rules of a configuration, with its catalogue as it is now.
+pub fn read_rules(config: &Config) -> Result<Rules, Failure> {
+    let catalog = open_offline(config, &SystemClock::new(), |problem| eprintln!("castmeter: {problem}"))?;
+    Ok(Rules::read(config, catalog.map(|catalog| catalog.episodes().to_vec()))?)
+}
+
 /// An engine and a parser that count files. What is wrong with the catalogue is said, and costs what it says.
 pub fn offline(config: &Config, granularity: Granularity) -> Result<(Engine, LineParser), Failure> {
-    let (rules, problems) = Rules::read(config)?;
-    for problem in problems {
-        eprintln!("castmeter: {problem}");
-    }
+    let rules = read_rules(config)?;
     let policy = Policy { granularity, ..rules.offline_policy()? };
     // Nothing is kept, so nothing has to be recognised later.
     let secret = secret::random().map_err(Failure::failed)?;

@@ -87,7 +87,7 @@ impl Demo {
         generate::write_catalog(options, &mut file).and_then(|()| file.flush()).map_err(failed)?;
         let mut config = Config {
             data_dir: folder.clone(),
-            catalog: Some(catalog),
+            catalog: Some(catalog.display().to_string()),
             feeds: generate::feeds(options),
             ..Config::default()
         };

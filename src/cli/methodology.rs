@@ -18,7 +18,7 @@ pub struct Methodology {
 
 impl Methodology {
     pub fn run(self) -> Result<(), Failure> {
-        let (rules, _) = Rules::read(&self.config.load()?)?;
+        let rules = Rules::read(&self.config.load()?, None)?;
         let mut out = stdout();
         out.write_all(rules.methodology()?.as_bytes())?;
         Ok(out.flush()?)

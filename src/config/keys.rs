@@ -58,7 +58,16 @@ pub const KEYS: &[Key] = &[
         "Journal, secret, snapshots and the embedded database [default: ./castmeter-data]",
     ),
     text("database_url", "URL", "sqlite:PATH or postgres://… [default: SQLite in the data folder]"),
-    text("catalog", "FILE", "Episodes: a CSV of show,episode,path,bytes,duration_s,published_at,audio_start"),
+    text(
+        "catalog",
+        "FILE",
+        "Episodes: a CSV (show,episode,path,bytes,duration_s,published_at,audio_start) or a feed",
+    ),
+    text(
+        "catalog_refresh_interval",
+        "SPAN",
+        "How often the catalogue's sources are looked at [default: 10m]",
+    ),
     list("feeds", "PATHS", "Paths of your feeds on the CDN: not episodes, kept for subscriber counts"),
     text("token", "TOKEN", "Bearer token that senders must show; none: anyone may send"),
     text(

@@ -21,7 +21,10 @@ use crate::units::ByteCount;
 pub struct Config {
     pub data_dir: PathBuf,
     pub database_url: Option<Secret>,
-    pub catalog: Option<PathBuf>,
+    /// A CSV or an RSS feed: a file or an `http(s)` URL.
+    pub catalog: Option<String>,
+    #[serde(deserialize_with = "span")]
+    pub catalog_refresh_interval: Duration,
     /// Paths of feeds on the CDN.
     pub feeds: Vec<String>,
     /// RSS feeds that episodes are read from.
@@ -53,6 +56,7 @@ impl Default for Config {
             data_dir: "./castmeter-data".into(),
             database_url: None,
             catalog: None,
+            catalog_refresh_interval: Duration::from_secs(600),
             feeds: Vec::new(),
             rss: Vec::new(),
             token: None,

@@ -8,6 +8,7 @@
 mod committing;
 mod counter;
 mod counting;
+mod episodes;
 mod health;
 mod intake;
 mod methodology;
@@ -16,4 +17,5 @@ pub mod secret;
 mod start;
 
 pub use counter::{Counter, Handoff, Sums};
+pub use episodes::open_offline;
 pub use start::{Running, ServiceError, start};

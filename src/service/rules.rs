@@ -14,7 +14,6 @@ use crate::attribution::{
     BadNetwork, Closing, Engine, Episode, Lists, Memory, Mode, NetworkList, Policy, Redelivery, Registry,
     Secret,
 };
-use crate::catalog::{self, Problem};
 use crate::config::{Config, ConfigError, Counting, IncludedNetwork};
 use crate::parser::LineParser;
 
@@ -50,13 +49,9 @@ pub(super) struct ListText {
 }
 
 impl Rules {
-    /// Reads what the configuration names. Feeds (RSS) are added by [`Rules::add_episodes`]: they are fetched elsewhere.
-    pub fn read(config: &Config) -> Result<(Self, Vec<Problem>), ConfigError> {
+    /// Reads the files that the configuration names. `catalog`: None where paths name the episodes.
+    pub fn read(config: &Config, catalog: Option<Vec<Episode>>) -> Result<Self, ConfigError> {
         let lists = &config.lists;
-        let (catalog, problems) = match &config.catalog {
-            Some(path) => read_catalog(path)?,
-            None => (None, Vec::new()),
-        };
         let rules = Self {
             version: RULES_VERSION,
             counting: config.counting.clone(),
@@ -71,12 +66,12 @@ impl Rules {
             agents: read_lists("lists.agents", &lists.agents)?,
             log_format: config.log_format.clone(),
             log_formats: config.source.iter().map(|it| (it.name.clone(), it.log_format.clone())).collect(),
-            catalog: catalog.or_else(|| (!config.rss.is_empty()).then(Vec::new)),
+            catalog,
         };
         rules.agent_table()?;
-        rules.lists()?;
+        rules.offline_policy()?;
         rules.parsers()?;
-        Ok((rules, problems))
+        Ok(rules)
     }
 
     /// An engine that counts files, where days never close.
@@ -169,13 +164,6 @@ impl Parsers {
 
 fn parser(key: &str, format: &str) -> Result<LineParser, ConfigError> {
     LineParser::from_spec(format).map_err(|error| ConfigError::invalid(key, error.to_string()))
-}
-
-fn read_catalog(path: &Path) -> Result<(Option<Vec<Episode>>, Vec<Problem>), ConfigError> {
-    let bytes = std::fs::read(path).map_err(|cause| unreadable("catalog", path, &cause))?;
-    let read = catalog::csv::parse(&bytes, &path.display().to_string());
-    let read = read.map_err(|error| ConfigError::invalid("catalog", error.to_string()))?;
-    Ok((Some(read.episodes), read.problems))
 }
 
 fn read_lists(key: &str, paths: &[PathBuf]) -> Result<Vec<ListText>, ConfigError> {

@@ -7,7 +7,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -16,18 +15,19 @@ use tokio_util::sync::CancellationToken;
 use super::committing::Committing;
 use super::counter::{Counter, Handoff};
 use super::counting::{Counting, Pending};
+use super::episodes::{Refreshing, note_rules, open_kept};
 use super::health::{Health, StoreState};
 use super::intake::JournalIntake;
 use super::rules::Rules;
 use super::secret::{self, SecretError};
 use crate::attribution::Secret;
+use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError};
-use crate::journal::{self, Feed, Journal, JournalError, JournalId, Record, RecordKind};
+use crate::journal::{self, Feed, Journal, JournalError, JournalId};
 use crate::metrics::Metrics;
 use crate::receiver::{self, HttpReceiver, SetupError, Surroundings, SyslogReceiver};
 use crate::store::{self, Store, StoreError};
-use crate::units::Encoding;
 use crate::web::{self, Web};
 
 /// Why the service cannot start, or had to stop.
@@ -72,10 +72,11 @@ pub struct Running {
 pub async fn start(config: Config) -> Result<Running, ServiceError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let metrics = Metrics::new(config.metrics.max_episodes);
-    let (rules, problems) = Rules::read(&config)?;
-    for problem in &problems {
+    let catalog = open_kept(&config, &*clock)?;
+    for problem in catalog.iter().flat_map(Catalog::problems) {
         tracing::warn!(%problem, "in the catalogue");
     }
+    let rules = Rules::read(&config, catalog.as_ref().map(|catalog| catalog.episodes().to_vec()))?;
     let folder = &config.data_dir;
     std::fs::create_dir_all(folder)
         .map_err(|cause| ServiceError::DataFolder { path: folder.clone(), cause })?;
@@ -91,6 +92,14 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
     let syslog = SyslogReceiver::new(config.syslog(), intake, surroundings)?;
     let http_listener = bind("http.listen", config.http.listen)?;
     let syslog_listener = bind("syslog.listen", config.syslog.listen)?;
+    let udp_sockets = match config.syslog.listen_udp {
+        Some(address) => vec![receiver::bind_udp(address).map_err(|cause| ServiceError::Listen {
+            key: "syslog.listen_udp",
+            address,
+            cause,
+        })?],
+        None => Vec::new(),
+    };
     let admin_listener = bind("admin.listen", config.admin.listen)?;
     let address = |listener: &TcpListener| listener.local_addr().map_err(ServiceError::Thread);
     let addresses = (address(&http_listener)?, address(&syslog_listener)?, address(&admin_listener)?);
@@ -110,13 +119,23 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
     });
     let (stop_receiving, stop_admin, give_up) =
         (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
-    let receivers = vec![
+    let mut receivers = vec![
         tokio::spawn(
             http.with_fallback(web::page(Arc::clone(&web)))
                 .serve(vec![http_listener], stop_receiving.clone()),
         ),
-        tokio::spawn(syslog.serve(vec![syslog_listener], stop_receiving.clone())),
+        tokio::spawn(syslog.serve(vec![syslog_listener], udp_sockets, stop_receiving.clone())),
     ];
+    if let Some(catalog) = catalog {
+        let refreshing = Refreshing {
+            catalog,
+            rules: rules.clone(),
+            journal: writer.clone(),
+            clock: Arc::clone(&clock),
+            interval: config.catalog_refresh_interval,
+        };
+        receivers.push(tokio::spawn(refreshing.run(stop_receiving.clone())));
+    }
     let admin_task = tokio::spawn(web::serve_admin(web, admin_listener, stop_admin.clone()));
     let pipeline = Pipeline {
         flush_interval: config.store.flush_interval,
@@ -289,24 +308,14 @@ impl Pipeline {
         self.store.claim(self.journal_id.0, "castmeter").await
     }
 
-    /// The rules in force, into the journal: what is counted from here on is counted by them.
     async fn note_rules(&self) -> Result<(), ServiceError> {
-        let record = Record {
-            kind: RecordKind::Rules,
-            source: Arc::from(""),
-            encoding: Encoding::Identity,
-            received_at: self.clock.now(),
-            payload: Bytes::from(self.rules.to_payload()),
-        };
-        let handoff = Handoff::Rules { rules: Arc::new(self.rules.clone()) };
-        match self.journal.append(record, handoff).await {
-            Ok(_) => Ok(()),
+        match note_rules(&self.journal, &self.rules, &*self.clock).await {
             // Counting goes on by the same rules; the next start notes them.
             Err(error @ JournalError::Full(_)) => {
                 tracing::warn!(%error, "the rules in force could not be noted");
                 Ok(())
             }
-            Err(error) => Err(error.into()),
+            result => Ok(result?),
         }
     }
 }
