@@ -41,7 +41,7 @@ fn write(payloads: Vec<Bytes>) -> Written {
 }
 
 fn write_with(settings: Settings, payloads: Vec<Bytes>) -> Written {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = quick_folder();
     runtime().block_on(async {
         let journal = open(folder.path(), settings);
         let mut tickets = Vec::new();

@@ -247,7 +247,7 @@ proptest! {
         fraction in 0.0..=1.0,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let folder = tempfile::tempdir().unwrap();
+        let folder = quick_folder();
         let disk = Arc::new(PlannedDisk { plan, dies_at, state: Mutex::default() });
         disk.state.lock().unwrap().begun = begins_before_opening;
         let small = Settings { segment_bytes: ByteCount(4096), handoff_batches: 2, ..settings() };

@@ -4,6 +4,7 @@ mod append;
 mod damage;
 mod faults;
 mod feed;
+mod inspect;
 mod retention;
 
 use std::io::ErrorKind;
@@ -23,6 +24,11 @@ type Value = u32;
 fn settings() -> Settings {
     let sync_interval = Duration::from_micros(100);
     Settings { sync_interval, min_free_bytes: ByteCount::ZERO, ..Settings::default() }
+}
+
+/// A folder in memory where there is such a thing: for properties that are tried many times.
+fn quick_folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 fn open(folder: &Path, settings: Settings) -> Journal<Value> {
