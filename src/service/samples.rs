@@ -63,9 +63,11 @@ pub fn log_first(source: &str, request: &Request<'_>, outcome: &Outcome) {
 /// The beginning of a line, readable, without addresses.
 fn masked(line: &[u8]) -> String {
     static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
-        let v4 = r"(?-u:\b\d{1,3}(?:\.\d{1,3}){3}\b)";
-        let v6 = r"(?-u:(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4})";
-        Regex::new(&format!("{v6}|{v4}")).expect("a sound pattern")
+        // An IPv6 address has seven colons or a pair of them; a time of day has neither.
+        let v4 = r"\d{1,3}(?:\.\d{1,3}){3}";
+        let full = format!(r"(?:[0-9A-Fa-f]{{1,4}}:){{6}}(?:{v4}|[0-9A-Fa-f]{{1,4}}:[0-9A-Fa-f]{{1,4}})");
+        let short = format!(r"[0-9A-Fa-f:]*::(?:[0-9A-Fa-f]{{1,4}}:)*(?:{v4}|[0-9A-Fa-f]{{0,4}})");
+        Regex::new(&format!("(?-u){full}|{short}|{v4}")).expect("a sound pattern")
     });
     let line = ADDRESS.replace_all(&line[..line.len().min(2 * SAMPLE_BYTES)], &b"[address]"[..]);
     String::from_utf8_lossy(&line[..line.len().min(SAMPLE_BYTES)]).into_owned()

@@ -74,7 +74,7 @@ fn reopen(written: &Written) -> Reopened {
         let counted = journal.writer.status();
         assert_eq!(split(read(&journal.reader, 0)).1, damages, "told again, but counted once");
         assert_eq!(counted.damages, damages.len() as u64);
-        assert_eq!(counted.lost_records, damages.iter().map(|damage| damage.lost).sum());
+        assert_eq!(counted.lost_records, damages.iter().map(|damage| damage.lost).sum::<u64>());
         assert_eq!(journal.writer.status().lost_records, counted.lost_records);
         journal.writer.close().await;
         let again = open(folder, small_segments());
