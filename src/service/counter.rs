@@ -144,7 +144,12 @@ impl Counter {
     fn change_rules(&mut self, rules: &Rules) -> Result<(), CountError> {
         self.parsers = rules.parsers()?;
         self.max_line_bytes = rules.max_line_bytes;
-        self.engine.change_policy(rules.service_policy()?, rules.agent_table()?, rules.mode(), &rules.feeds);
+        self.engine.change_policy(
+            rules.service_policy()?,
+            Arc::new(rules.agent_table()?),
+            rules.mode(),
+            &rules.feeds,
+        );
         self.delta.add_changes(self.engine.changes());
         self.engine.update_catalog(rules.catalog.iter().flatten().cloned());
         self.delta.add_changes(self.engine.changes());

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::attribution::agent::AgentTable;
+use crate::attribution::agent::{self, AgentTable};
 use crate::attribution::{
     BadNetwork, Closing, Engine, Episode, Lists, Memory, Mode, NetworkList, Policy, Redelivery, Registry,
     Secret,
@@ -87,7 +88,7 @@ impl Rules {
     fn engine(&self, policy: Policy, secret: Secret) -> Result<Engine, ConfigError> {
         let mut registry = Registry::new(self.mode(), self.feeds.iter().map(String::as_str));
         registry.update(self.catalog.iter().flatten().cloned());
-        Ok(Engine::new(policy, registry, self.agent_table()?, secret))
+        Ok(Engine::new(policy, registry, Arc::new(self.agent_table()?), secret))
     }
 
     /// For files, where days never close.
@@ -118,8 +119,11 @@ impl Rules {
     }
 
     pub fn agent_table(&self) -> Result<AgentTable, ConfigError> {
-        let lists = self.agents.iter().map(|list| (list.path.display().to_string(), list.text.as_str()));
-        AgentTable::with_lists(lists).map_err(|error| ConfigError::invalid("lists.agents", error.to_string()))
+        let files: Vec<String> = self.agents.iter().map(|list| list.path.display().to_string()).collect();
+        let lists = self.agents.iter().zip(&files);
+        let over: Vec<_> = lists.map(|(list, file)| agent::ListText { file, json: &list.text }).collect();
+        AgentTable::with_lists(&over, &[])
+            .map_err(|error| ConfigError::invalid("lists.agents", error.to_string()))
     }
 
     fn lists(&self) -> Result<Lists, ConfigError> {
