@@ -115,6 +115,11 @@ fn long_number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok().filter(|_| all_digits)?.parse().ok()
 }
 
+/// Plain digits that a database's signed 64-bit sum can take: a response of 8 EiB is no response.
+pub(super) fn byte_count(text: &[u8]) -> Option<u64> {
+    number(text).filter(|count| i64::try_from(*count).is_ok())
+}
+
 /// Plain digits that fit an HTTP status.
 pub(super) fn status(text: &[u8]) -> Option<u16> {
     number(text)?.try_into().ok()
@@ -191,6 +196,9 @@ mod tests {
             assert_eq!(number(text.as_bytes()), expected, "{text}");
         }
         assert_eq!((status(b"65535"), status(b"65536")), (Some(u16::MAX), None));
+        let largest = i64::MAX as u64;
+        assert_eq!(byte_count(b"9223372036854775807"), Some(largest));
+        assert_eq!(byte_count(b"9223372036854775808"), None);
     }
 
     #[test]
