@@ -10,7 +10,7 @@ packages=()
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
-have() { command -v "$1" >/dev/null 2>&1; }
+have() { type -P "$1" >/dev/null; } # a program, not a shell's own word
 
 # need PROGRAM PACKAGE…: the packages, if there is no such program.
 need() {
@@ -94,7 +94,8 @@ need cc build-essential
 have cargo || need curl curl ca-certificates
 if [ "$target" = test ]; then
   have_postgres || packages+=(postgresql)
-  for sender in curl openssl python3; do need "$sender" "$sender"; done
+  for program in curl openssl python3; do need "$program" "$program"; done
+  need kill procps
 fi
 [ "$target" != fuzz ] || need c++ g++
 install_packages
