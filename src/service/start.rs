@@ -28,6 +28,7 @@ use crate::journal::{self, Feed, Journal, JournalError, JournalId};
 use crate::metrics::Metrics;
 use crate::receiver::{self, HttpReceiver, SetupError, Surroundings, SyslogReceiver};
 use crate::store::{self, Store, StoreError};
+use crate::units::JournalPosition;
 use crate::web::{self, Web};
 
 /// Why the service cannot start, or had to stop.
@@ -246,8 +247,11 @@ impl Pipeline {
     async fn run(self) -> Result<(), ServiceError> {
         let writer = self.claim().await?;
         let committed = writer.position();
-        self.journal.skip_to(committed)?;
-        self.note_rules().await?;
+        match self.begin_at(committed).await {
+            // Stopped before it was ready: what the journal holds is counted all the same.
+            Ok(()) | Err(JournalError::Closed) => {}
+            Err(error) => return Err(error.into()),
+        }
         let counter = Counter::new(&self.rules, self.secret, committed)?;
         self.health.set_store(StoreState::Ready);
 
@@ -308,14 +312,15 @@ impl Pipeline {
         self.store.claim(self.journal_id.0, "castmeter").await
     }
 
-    async fn note_rules(&self) -> Result<(), ServiceError> {
+    async fn begin_at(&self, committed: JournalPosition) -> Result<(), JournalError> {
+        self.journal.skip_to(committed)?;
         match note_rules(&self.journal, &self.rules, &*self.clock).await {
             // Counting goes on by the same rules; the next start notes them.
             Err(error @ JournalError::Full(_)) => {
                 tracing::warn!(%error, "the rules in force could not be noted");
                 Ok(())
             }
-            result => Ok(result?),
+            result => result,
         }
     }
 }
