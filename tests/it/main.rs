@@ -2,6 +2,7 @@
 //! and share one Postgres server.
 
 mod end_to_end;
+mod golden;
 mod postgres;
 mod service;
 mod store;
