@@ -18,9 +18,6 @@ use crate::units::ByteCount;
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
-/// The source of lines that came without a token where none is needed.
-const DEFAULT_SOURCE: &str = "default";
-
 /// HTTP: `[http]` in the configuration file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -77,7 +74,7 @@ impl Default for HttpSettings {
             tls: None,
             path: "/fastly".to_owned(),
             service_ids: Vec::new(),
-            source: DEFAULT_SOURCE.to_owned(),
+            source: "http".to_owned(),
             tokens: Vec::new(),
             token_header: None,
             connections: 4_096,
@@ -175,7 +172,7 @@ impl Default for SyslogSettings {
             listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 5514)),
             tls: None,
             listen_udp: None,
-            source: DEFAULT_SOURCE.to_owned(),
+            source: "syslog".to_owned(),
             tokens: Vec::new(),
             octet_counting: false,
             connections: 1_024,

@@ -3,6 +3,7 @@
 
 mod command_line;
 mod end_to_end;
+mod fates;
 mod golden;
 mod postgres;
 mod service;
