@@ -6,6 +6,7 @@ mod command_line;
 mod end_to_end;
 mod fates;
 mod golden;
+mod invariants;
 mod postgres;
 mod service;
 mod store;
