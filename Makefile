@@ -39,9 +39,10 @@ bench: ## Measure the speed of the stages
 	@scripts/setup.sh build
 	cargo bench --locked
 
-fuzz: ## Fuzz each target for FUZZ_SECONDS (60)
+fuzz: ## Fuzz each target for FUZZ_SECONDS (60), from its seeds; make test replays what crashed
 	@scripts/setup.sh fuzz
 	@set -e; for target in $$(cargo +nightly fuzz list); do \
 	  echo "fuzzing $$target for $(FUZZ_SECONDS) s"; \
-	  cargo +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
+	  mkdir -p "fuzz/corpus/$$target"; \
+	  cargo +nightly fuzz run "$$target" "fuzz/corpus/$$target" "fuzz/seeds/$$target" -- -max_total_time=$(FUZZ_SECONDS); \
 	done

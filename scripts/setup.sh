@@ -10,7 +10,12 @@ packages=()
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
-have() { command -v "$1" >/dev/null 2>&1; }
+have() { type -P "$1" >/dev/null; } # a program, not a shell's own word
+
+# need PROGRAM PACKAGE…: the packages, if there is no such program.
+need() {
+  have "$1" || [[ " ${packages[*]} " == *" $2 "* ]] || packages+=("${@:2}")
+}
 
 # The directory of Postgres' server programs is not in Debian's PATH.
 have_postgres() { have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
@@ -24,8 +29,12 @@ install_packages() {
   fi
   have apt-get || die "these are missing, and there is no apt-get to install them with: ${packages[*]}"
   say "installing the Debian packages ${packages[*]}"
-  "${as_root[@]}" apt-get update -qq
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "${packages[@]}" >/dev/null
+  local log
+  log=$(mktemp)
+  { "${as_root[@]}" apt-get update -qq &&
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+      apt-get install -qq --no-install-recommends "${packages[@]}"; } >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+  rm "$log"
 }
 
 needed_rust() { sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml; }
@@ -81,10 +90,14 @@ need_fuzzing() {
 target=${1:-}
 case $target in build | test | fuzz) ;; *) die "usage: scripts/setup.sh build|test|fuzz" ;; esac
 
-have cc || packages+=(build-essential)
-have cargo || have curl || packages+=(curl ca-certificates)
-[ "$target" != test ] || have_postgres || packages+=(postgresql)
-[ "$target" != fuzz ] || have c++ || packages+=(g++)
+need cc build-essential
+have cargo || need curl curl ca-certificates
+if [ "$target" = test ]; then
+  have_postgres || packages+=(postgresql)
+  for program in curl openssl python3; do need "$program" "$program"; done
+  need kill procps
+fi
+[ "$target" != fuzz ] || need c++ g++
 install_packages
 need_rust
 [ "$target" != fuzz ] || need_fuzzing

@@ -75,6 +75,7 @@ pub struct Metrics {
     episodes: Mutex<Episodes>,
 
     sessions_open: Gauge,
+    coverage_gaps_closed: Counter,
     watermark_seconds: Gauge,
     counted_position: Gauge,
 
@@ -159,6 +160,11 @@ impl Metrics {
             ),
             episodes: Mutex::new(Episodes { max: max_episodes, shown: HashMap::new() }),
             sessions_open: registered(&mut registry, "sessions_open", "Sessions held in memory"),
+            coverage_gaps_closed: registered(
+                &mut registry,
+                "coverage_gaps_closed",
+                "Times a session had more byte ranges than it may hold, and its smallest gap was closed",
+            ),
             watermark_seconds: registered(
                 &mut registry,
                 "watermark_timestamp_seconds",
@@ -254,6 +260,10 @@ impl Metrics {
         self.sessions_open.set(signed(open_sessions as u64));
         self.watermark_seconds.set(watermark_seconds.unwrap_or(0));
         self.counted_position.set(signed(position));
+    }
+
+    pub fn coverage_gaps_closed(&self, count: u64) {
+        self.coverage_gaps_closed.inc_by(count);
     }
 
     pub fn set_journal(&self, status: &journal::Status) {

@@ -5,6 +5,7 @@
 //!
 //! The checks stand in the order of their precedence; the first that applies is the line's fate.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashMap;
@@ -93,7 +94,7 @@ struct Checked {
 }
 
 impl Engine {
-    pub fn new(policy: Policy, registry: Registry, agents: AgentTable, secret: Secret) -> Self {
+    pub fn new(policy: Policy, registry: Registry, agents: Arc<AgentTable>, secret: Secret) -> Self {
         let watermark = match policy.closing {
             Closing::Never => None,
             Closing::After { lateness } => Some(Watermark::new(lateness)),
@@ -155,7 +156,7 @@ impl Engine {
 
     /// Counts by another policy from here on. Open sessions are judged again by its thresholds; under another kind
     /// of window, those of before stand as they were counted.
-    pub fn change_policy(&mut self, policy: Policy, agents: AgentTable, mode: Mode, feeds: &[String]) {
+    pub fn change_policy(&mut self, policy: Policy, agents: Arc<AgentTable>, mode: Mode, feeds: &[String]) {
         self.changes.clear();
         if policy.window != self.policy.window {
             self.sessions = Sessions::new(policy.window);

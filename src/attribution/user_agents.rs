@@ -1,5 +1,7 @@
 //! What is known of a user agent, looked up once and remembered by its bytes.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 
 use super::agent::{Agent, AgentTable};
@@ -25,7 +27,7 @@ pub struct KnownAgent {
 /// The table of agents with its memory.
 #[derive(Clone, Debug)]
 pub struct UserAgents {
-    table: AgentTable,
+    table: Arc<AgentTable>,
     blocked: Vec<String>,
     known: HashMap<Box<[u8]>, KnownAgent>,
     /// Distinct classifications, by [`AgentId`]. Far fewer than user agents.
@@ -35,12 +37,12 @@ pub struct UserAgents {
 
 impl UserAgents {
     /// `blocked`: user agents that contain one of these are blocked.
-    pub fn new(table: AgentTable, blocked: Vec<String>) -> Self {
+    pub fn new(table: Arc<AgentTable>, blocked: Vec<String>) -> Self {
         Self { table, blocked, known: HashMap::new(), agents: Vec::new(), ids: HashMap::new() }
     }
 
     /// Ids given out stay what they were.
-    pub fn replace_table(&mut self, table: AgentTable, blocked: Vec<String>) {
+    pub fn replace_table(&mut self, table: Arc<AgentTable>, blocked: Vec<String>) {
         self.known.clear();
         (self.table, self.blocked) = (table, blocked);
     }
@@ -52,8 +54,8 @@ impl UserAgents {
         }
         let agent = self.table.classify(user_agent);
         let known = KnownAgent {
-            is_bot: user_agent.is_empty() || agent.is_automated(),
-            is_watch: is_watch(user_agent),
+            is_bot: user_agent.is_empty() || (agent.class.is_automated() && !agent.is_watch_download),
+            is_watch: agent.is_watch_download,
             is_blocked: self.blocked.iter().any(|pattern| contains(user_agent, pattern.as_bytes())),
             digest: keys.agent(user_agent),
             agent: self.intern(agent),
@@ -67,7 +69,7 @@ impl UserAgents {
 
     fn intern(&mut self, agent: Agent) -> AgentId {
         *self.ids.entry(agent).or_insert_with_key(|agent| {
-            self.agents.push(agent.clone());
+            self.agents.push(*agent);
             AgentId(u32::try_from(self.agents.len() - 1).expect("fewer than 2^32 classifications"))
         })
     }
@@ -75,13 +77,6 @@ impl UserAgents {
     pub fn agent(&self, id: AgentId) -> &Agent {
         &self.agents[id.0 as usize]
     }
-}
-
-/// The agents that IAB §5.5.2-7 names.
-fn is_watch(user_agent: &[u8]) -> bool {
-    // The guideline's third pattern, `(null)/(null) watchOS`, contains this one.
-    contains(user_agent, b"(null) watchOS")
-        || (user_agent.starts_with(b"atc/") && contains(user_agent, b"watchOS"))
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
@@ -93,23 +88,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn watches() {
-        for (agent, expected) in [
-            ("atc/1.0 watchOS/10.1 model/Watch6,1 hwp/t8301 build/21S67 (6; dt:230)", true),
-            ("(null)/(null) watchOS/7.1 model/Watch5,4 hwp/t8006 build/18R590", true),
-            ("Podcasts/(null) watchOS/6.1", true),
-            ("Something (null) watchOS/7.1", true),
-            ("Overcast/3.0 watchOS", false),
-            ("xatc/1.0 watchOS/10.1", false),
-        ] {
-            assert_eq!(is_watch(agent.as_bytes()), expected, "{agent}");
-        }
-    }
-
-    #[test]
     fn remembered_and_classified_agree() {
         let keys = ListenerKeys::new([0; 16], None);
-        let mut agents = UserAgents::new(AgentTable::builtin(), vec!["Evil".into()]);
+        let mut agents = UserAgents::new(Arc::new(AgentTable::builtin()), vec!["Evil".into()]);
         for (agent, is_bot, is_blocked) in [
             ("Overcast/3.0 (+http://overcast.fm/; iOS podcast app)", false, false),
             ("Googlebot/2.1 (+http://www.google.com/bot.html)", true, false),

@@ -7,7 +7,7 @@ use clap::Args;
 use super::Failure;
 use super::config::ConfigArgs;
 use super::output::stdout;
-use crate::attribution::agent::{AgentTable, describe};
+use crate::attribution::agent::AgentTable;
 use crate::service::rules::Rules;
 
 /// Say what user agents are taken for: app, device, platform, class (NDJSON)
@@ -40,6 +40,6 @@ impl Agents {
 }
 
 fn print(table: &AgentTable, user_agent: &[u8], out: &mut impl Write) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, &describe(&table.classify(user_agent)))?;
+    serde_json::to_writer(&mut *out, &table.describe(user_agent))?;
     out.write_all(b"\n")
 }

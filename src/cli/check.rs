@@ -7,7 +7,7 @@ use clap::Args;
 use super::Failure;
 use super::config::ConfigArgs;
 use super::output::stdout;
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::parser::{Field, FieldSet};
 use crate::service::open_offline;
@@ -63,6 +63,10 @@ impl Check {
         for source in sources.chain(["other sources"]) {
             writeln!(out, "lines of {source}: {}", config.log_format(source))?;
             describe_fields(parsers.of(source).fields(), &mut out)?;
+        }
+        for network in rules.stale_networks(SystemClock::new().now().day()) {
+            let (name, day) = (&network.network, network.validated_on);
+            writeln!(out, "warning: included network {name} was last validated on {day}, over 90 days ago")?;
         }
         for problem in &problems {
             writeln!(out, "problem: {problem}")?;

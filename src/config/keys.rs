@@ -107,6 +107,7 @@ pub const KEYS: &[Key] = &[
         "FILES",
         "User-agent lists (user-agents-v2 JSON) that come before the built-in table",
     ),
+    list("lists.agents_under", "FILES", "User-agent lists that come after the built-in table"),
     integer("metrics.max_episodes", "EPISODES", "Most episodes with metrics of their own [default: 5000]"),
     text("logging.format", "FORMAT", "text or json [default: text]"),
 ];

@@ -188,6 +188,8 @@ pub struct Lists {
     pub blocked_agents: Vec<String>,
     /// User-agent lists that come before the built-in table.
     pub agents: Vec<PathBuf>,
+    /// User-agent lists that come after the built-in table.
+    pub agents_under: Vec<PathBuf>,
     pub included: Vec<IncludedNetwork>,
 }
 

@@ -74,6 +74,7 @@ pub(super) struct Log {
     pub aside: Aside,
     pub held: Held,
     pub shared: Arc<Shared>,
+    /// Holds a record at least.
     pub active: Option<Active>,
     /// The next record's position.
     pub next: JournalPosition,
@@ -198,14 +199,16 @@ impl Log {
     /// The segment that so many bytes go to: a new one where there is none or it would grow too large.
     fn take_segment_for(&mut self, bytes: u64) -> Result<Active, JournalError> {
         let bound = self.settings.segment_bytes.0;
-        if self.active.as_ref().is_some_and(|active| !active.is_empty() && active.bytes() + bytes > bound) {
+        if self.active.as_ref().is_some_and(|active| active.bytes() + bytes > bound) {
             self.seal();
         }
         if let Some(active) = self.active.take() {
             return Ok(active);
         }
+        let made = Active::create(&self.disk, &self.folder, self.identity, self.next, &self.aside);
+        // After the file is there: a reader that sees the number finds it.
         self.shared.generation.fetch_add(1, Ordering::Release);
-        Active::create(&self.disk, &self.folder, self.identity, self.next, &self.aside)
+        made
     }
 
     /// Leaves a segment in which an operation failed.
@@ -253,7 +256,7 @@ impl Log {
         if !self.held.oldest_is_committed(end) {
             return Ok(false);
         }
-        if self.held.count() == 1 && end == self.next {
+        if self.held.count() == 1 && self.active.is_none() {
             // Nothing else would tell a new process how far the journal has come.
             identity::write(&self.disk, &self.folder, FileHead { identity: self.identity, first: end })?;
         }

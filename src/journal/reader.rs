@@ -161,7 +161,12 @@ impl Cursor {
                     }
                     return Ok(Some(Found::Damage(damage)));
                 }
-                Step::End => self.leave_segment(end),
+                Step::End => {
+                    // Skipping is silent, so be sure that there is nothing behind.
+                    self.generation = None;
+                    self.list()?;
+                    self.leave_segment(end);
+                }
             }
         }
     }
@@ -175,8 +180,6 @@ impl Cursor {
         }
         self.names = SegmentName::list(&self.folder)?;
         self.generation = Some(generation);
-        // A segment from which nothing was read may have been removed and made anew under its name.
-        self.scan.take_if(|scan| scan.expected() == scan.name().first);
         Ok(())
     }
 
@@ -187,7 +190,7 @@ impl Cursor {
         let index = behind.saturating_sub(1);
         let Some(name) = self.names.get(index).copied() else { return Ok(None) };
         self.position = self.position.max(name.first);
-        self.scan.take_if(|scan| scan.name() != name || scan.expected() > self.position);
+        self.scan.take_if(|scan| scan.name() != name);
         if self.scan.is_none() {
             self.scan = Scan::open(&self.folder, name, self.identity)?;
         }

@@ -137,12 +137,17 @@ impl Scan {
 
     /// Passes over records before `position` by their heads alone, as far as these are sound.
     pub fn skip_to(&mut self, position: JournalPosition) {
-        while self.expected < position.0 {
-            match self.head_at(self.offset) {
-                Ok(Some(head)) if head.sequence == self.expected => self.pass(&head),
-                _ => break,
-            }
+        while self.expected < position.0 && self.hop().is_some() {}
+    }
+
+    /// Passes over the next record by its head alone, if that is sound.
+    pub fn hop(&mut self) -> Option<RecordHead> {
+        if self.offset == 0 {
+            return None;
         }
+        let head = self.head_at(self.offset).ok()??;
+        (head.sequence == self.expected).then(|| self.pass(&head))?;
+        Some(head)
     }
 
     /// Leaves `offset` at 0 where the head is not sound, which is found again as damage.

@@ -94,10 +94,6 @@ impl Active {
         self.end
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.times.is_none()
-    }
-
     /// When the first record was received.
     pub fn oldest(&self) -> Option<Timestamp> {
         self.times.map(|(oldest, _)| oldest)

@@ -19,7 +19,7 @@ use crate::units::JournalPosition;
 /// At most so many records and bytes share an fsync; a single record may be larger.
 const GROUP_RECORDS: usize = 512;
 const GROUP_BYTES: u64 = 16 << 20;
-/// How often a full journal looks whether there is room again when nobody appends.
+/// How often a full journal looks whether there is room again while nobody asks anything of it.
 const FULL_RECHECK: Duration = Duration::from_millis(200);
 
 pub(super) struct Worker<T> {
@@ -80,18 +80,13 @@ impl<T: Send + 'static> Worker<T> {
                     let group = self.gather(append);
                     self.write(group);
                 }
-                Some(Command::Commit(position)) => {
-                    self.log.commit(position);
-                    self.look_for_room();
-                }
+                Some(Command::Commit(position)) => self.log.commit(position),
                 Some(Command::SkipTo(position)) => {
                     self.log.skip_to(position);
                     self.log.shared.offered.store(self.log.next.0, Ordering::Release);
                 }
                 Some(Command::Maintain(now, reply)) => {
-                    let maintained = self.log.maintain(now);
-                    self.look_for_room();
-                    let _ = reply.send(maintained);
+                    let _ = reply.send(self.log.maintain(now));
                 }
                 Some(Command::Close(done)) => break Some(done),
                 None => break None,
@@ -117,14 +112,8 @@ impl<T: Send + 'static> Worker<T> {
             match self.commands.recv_timeout(FULL_RECHECK) {
                 Ok(command) => return Some(command),
                 Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) => self.look_for_room(),
+                Err(RecvTimeoutError::Timeout) => self.log.look_for_room(self.refused_bytes),
             }
-        }
-    }
-
-    fn look_for_room(&mut self) {
-        if self.log.shared.is_full() {
-            self.log.look_for_room(self.refused_bytes);
         }
     }
 

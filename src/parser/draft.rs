@@ -55,7 +55,7 @@ impl<'a> Draft<'a> {
         let address = self.get(Meaning::Address).read(value::address);
         let url = self.get(Meaning::Url).text();
         let status = self.get(Meaning::Status).read(value::status);
-        let bytes = self.get(Meaning::BodyBytes).read(value::number);
+        let bytes = self.get(Meaning::BodyBytes).read(value::byte_count);
         let version = self.get(Meaning::Version).read(|text| (text == b"1").then_some(()));
 
         let defect = if start == Reading::Absent

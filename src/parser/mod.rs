@@ -12,10 +12,13 @@ mod draft;
 mod field;
 mod format;
 mod framing;
+pub mod fuzzing;
 mod json;
 mod meaning;
 mod prefix;
 mod range;
+#[cfg(test)]
+mod roundtrip;
 mod strftime;
 #[cfg(test)]
 mod tests;

@@ -115,6 +115,11 @@ fn long_number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok().filter(|_| all_digits)?.parse().ok()
 }
 
+/// Plain digits that a database's signed 64-bit sum can take: a response of 8 EiB is no response.
+pub(super) fn byte_count(text: &[u8]) -> Option<u64> {
+    number(text).filter(|count| i64::try_from(*count).is_ok())
+}
+
 /// Plain digits that fit an HTTP status.
 pub(super) fn status(text: &[u8]) -> Option<u16> {
     number(text)?.try_into().ok()
@@ -138,19 +143,27 @@ pub(super) fn address(text: &[u8]) -> Option<IpAddr> {
 
 /// The common case of an address, at a fifth of what the general parser takes.
 fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
-    let (mut octets, mut index, mut octet, mut digits) = ([0; 4], 0, 0u32, 0);
-    for byte in text {
-        match byte {
-            b'0'..=b'9' if digits == 0 || octet > 0 => {
-                octet = octet * 10 + u32::from(byte - b'0');
-                digits += 1;
-                octets[index] = u8::try_from(octet).ok()?;
-            }
-            b'.' if digits > 0 && index < 3 => (index, octet, digits) = (index + 1, 0, 0),
-            _ => return None,
+    let mut octets = [0; 4];
+    let mut rest = text;
+    for octet in &mut octets {
+        let mut value = 0u32;
+        let mut digits = 0;
+        while let [digit @ b'0'..=b'9', after @ ..] = rest
+            && digits < 3
+        {
+            value = value * 10 + u32::from(digit - b'0');
+            digits += 1;
+            rest = after;
         }
+        let leading_zero = digits > 1 && value < 10u32.pow(digits - 1);
+        *octet = u8::try_from(value).ok().filter(|_| digits > 0 && !leading_zero)?;
+        rest = match rest {
+            [b'.', after @ ..] => after,
+            [] => rest,
+            _ => return None,
+        };
     }
-    (index == 3 && digits > 0).then(|| octets.into())
+    (rest.is_empty() && text.last() != Some(&b'.')).then(|| octets.into())
 }
 
 #[cfg(test)]
@@ -191,6 +204,9 @@ mod tests {
             assert_eq!(number(text.as_bytes()), expected, "{text}");
         }
         assert_eq!((status(b"65535"), status(b"65536")), (Some(u16::MAX), None));
+        let largest = i64::MAX as u64;
+        assert_eq!(byte_count(b"9223372036854775807"), Some(largest));
+        assert_eq!(byte_count(b"9223372036854775808"), None);
     }
 
     #[test]

@@ -19,6 +19,9 @@ const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
 /// HTTP: `[http]` in the configuration file.
+///
+/// Memory is at most `in_flight_bytes` + `connections` × (`head_bytes` + what HTTP/2 clients send unread, 2 MiB if
+/// they try) + 8 MiB per processor to inflate zstd. An idle plain connection holds some 12 KiB.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpSettings {
@@ -345,6 +348,30 @@ mod tests {
         for (text, expected) in cases {
             let message = toml::from_str::<HttpSettings>(text).unwrap_err().to_string();
             assert!(message.contains(expected), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn bounds_that_let_nothing_through_are_errors_that_name_them() {
+        assert!(HttpSettings::default().check().is_ok() && SyslogSettings::default().check().is_ok());
+        let http = [
+            "path = \"fastly\"",
+            "connections = 0",
+            "head_bytes = 100",
+            "body_bytes = 0",
+            "inflation_ratio = 0",
+            "in_flight_bytes = 1000000",
+            "in_flight_bytes_per_address = 1000000",
+        ];
+        for text in http {
+            let refused = toml::from_str::<HttpSettings>(text).unwrap().check().unwrap_err().to_string();
+            assert!(refused.starts_with(text.split(' ').next().unwrap()), "{text}: {refused}");
+        }
+        for text in
+            ["connections_per_address = 0", "line_bytes = 0", "batch_bytes = 0", "in_flight_bytes = 1000"]
+        {
+            let refused = toml::from_str::<SyslogSettings>(text).unwrap().check().unwrap_err().to_string();
+            assert!(refused.starts_with(text.split(' ').next().unwrap()), "{text}: {refused}");
         }
     }
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 
 use super::rules::{Parsers, Rules};
+use super::samples::{Samples, log_first};
 use crate::attribution::{Engine, Episode, Receipt, Secret};
 use crate::config::ConfigError;
 use crate::event::{Defect, Malformed, Request};
@@ -62,6 +63,9 @@ pub struct Counter {
     /// Episodes already given out; fewer than there are once new ones came.
     given_episodes: usize,
     catalog_changed: bool,
+    samples: Samples,
+    /// Ranges merged over a gap since the last call of [`Counter::take_gaps_closed`].
+    gaps_closed: u64,
 }
 
 impl Counter {
@@ -78,6 +82,8 @@ impl Counter {
             committed,
             given_episodes: 0,
             catalog_changed: false,
+            samples: Samples::default(),
+            gaps_closed: 0,
         })
     }
 
@@ -129,22 +135,46 @@ impl Counter {
         let whole =
             if tail_is_cut { memchr::memrchr(b'\n', lines).map_or(0, |at| at + 1) } else { lines.len() };
         for line in parser::lines(&lines[..whole], self.max_line_bytes) {
-            self.count_line(&line.and_then(|line| parser.parse(line)), receipt);
+            match line {
+                Ok(line) => self.count_line(source, line, &parser.parse(line), receipt),
+                Err(malformed) => self.count_line(source, b"", &Err(malformed), receipt),
+            }
         }
         if whole < lines.len() {
-            self.count_line(&Err(Defect::Truncated.into()), receipt);
+            self.count_line(source, &lines[whole..], &Err(Defect::Truncated.into()), receipt);
         }
     }
 
-    fn count_line(&mut self, line: &Result<Request<'_>, Malformed>, receipt: Receipt) {
-        let outcome = self.engine.observe(line, receipt);
+    fn count_line(
+        &mut self,
+        source: &Arc<str>,
+        line: &[u8],
+        parsed: &Result<Request<'_>, Malformed>,
+        receipt: Receipt,
+    ) {
+        let outcome = self.engine.observe(parsed, receipt);
         self.delta.add_line(receipt.source, &outcome, self.engine.changes());
+        self.gaps_closed += u64::from(outcome.session.is_some_and(|counted| counted.joined.gap_closed));
+        // What is replayed was said before.
+        if self.position < self.committed {
+            return;
+        }
+        match parsed {
+            Ok(request) if self.samples.is_first(source) => log_first(source, request, &outcome),
+            Ok(_) => {}
+            Err(malformed) => self.samples.malformed(source, line, *malformed, receipt.at),
+        }
     }
 
     fn change_rules(&mut self, rules: &Rules) -> Result<(), CountError> {
         self.parsers = rules.parsers()?;
         self.max_line_bytes = rules.max_line_bytes;
-        self.engine.change_policy(rules.service_policy()?, rules.agent_table()?, rules.mode(), &rules.feeds);
+        self.engine.change_policy(
+            rules.service_policy()?,
+            Arc::new(rules.agent_table()?),
+            rules.mode(),
+            &rules.feeds,
+        );
         self.delta.add_changes(self.engine.changes());
         self.engine.update_catalog(rules.catalog.iter().flatten().cloned());
         self.delta.add_changes(self.engine.changes());
@@ -177,6 +207,11 @@ impl Counter {
         sums.delta.merge(&fresh);
         sums.position = self.position;
         fresh
+    }
+
+    /// How often a session had more ranges than it may hold, since the last call.
+    pub fn take_gaps_closed(&mut self) -> u64 {
+        std::mem::take(&mut self.gaps_closed)
     }
 
     pub fn engine(&self) -> &Engine {

@@ -91,6 +91,7 @@ impl Counting {
         if rows > EARLY_COMMIT_ROWS {
             self.pending.due.notify_one();
         }
+        self.metrics.coverage_gaps_closed(self.counter.take_gaps_closed());
         let engine = self.counter.engine();
         let watermark = engine.watermark(self.clock.now()).map(crate::units::Timestamp::seconds);
         self.metrics.set_counting(engine.open_sessions(), watermark, position.0);

@@ -36,7 +36,10 @@ impl Rules {
             line(format_args!("- {} ({state}): {}", reason.name(), filter(reason)));
         }
         line(format_args!("\n## Lists\n"));
-        line(format_args!("- User agents: {}", self.agent_table()?.version()));
+        for list in self.agent_table()?.lists() {
+            let version = list.version.unwrap_or("without a version");
+            line(format_args!("- user agents: {}, {} entries, {version}", list.list, list.entries));
+        }
         for (name, lists) in self.lists_by_name() {
             for list in lists {
                 line(format_args!("- {name}: {}, {} lines", list.path.display(), list.text.lines().count()));
@@ -55,12 +58,8 @@ impl Rules {
         Ok(text)
     }
 
-    fn lists_by_name(&self) -> [(&'static str, &[ListText]); 3] {
-        [
-            ("user-agent list", &self.agents),
-            ("hosting providers", &self.datacenters),
-            ("blocked networks", &self.blocked),
-        ]
+    fn lists_by_name(&self) -> [(&'static str, &[ListText]); 2] {
+        [("hosting providers", &self.datacenters), ("blocked networks", &self.blocked)]
     }
 
     fn rotation(&self) -> String {

@@ -13,6 +13,7 @@ mod health;
 mod intake;
 mod methodology;
 pub mod rules;
+mod samples;
 pub mod secret;
 mod start;
 

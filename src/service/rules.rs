@@ -5,20 +5,25 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::attribution::agent::AgentTable;
+use crate::attribution::agent::{self, AgentTable};
 use crate::attribution::{
     BadNetwork, Closing, Engine, Episode, Lists, Memory, Mode, NetworkList, Policy, Redelivery, Registry,
     Secret,
 };
 use crate::config::{Config, ConfigError, Counting, IncludedNetwork};
 use crate::parser::LineParser;
+use crate::units::UtcDay;
 
 /// The version of the counting rules this binary implements. Records of another version are not replayed into state.
 pub const RULES_VERSION: u32 = 1;
+
+/// How long an included network's validation holds.
+const VALIDATION_DAYS: i32 = 90;
 
 /// The rules, as data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +40,7 @@ pub struct Rules {
     blocked_agents: Vec<String>,
     pub(super) included: Vec<IncludedNetwork>,
     pub(super) agents: Vec<ListText>,
+    pub(super) agents_under: Vec<ListText>,
     log_format: String,
     log_formats: BTreeMap<String, String>,
     /// None: paths name the episodes.
@@ -64,6 +70,7 @@ impl Rules {
             blocked_agents: lists.blocked_agents.clone(),
             included: lists.included.clone(),
             agents: read_lists("lists.agents", &lists.agents)?,
+            agents_under: read_lists("lists.agents_under", &lists.agents_under)?,
             log_format: config.log_format.clone(),
             log_formats: config.source.iter().map(|it| (it.name.clone(), it.log_format.clone())).collect(),
             catalog,
@@ -87,7 +94,7 @@ impl Rules {
     fn engine(&self, policy: Policy, secret: Secret) -> Result<Engine, ConfigError> {
         let mut registry = Registry::new(self.mode(), self.feeds.iter().map(String::as_str));
         registry.update(self.catalog.iter().flatten().cloned());
-        Ok(Engine::new(policy, registry, self.agent_table()?, secret))
+        Ok(Engine::new(policy, registry, Arc::new(self.agent_table()?), secret))
     }
 
     /// For files, where days never close.
@@ -108,6 +115,12 @@ impl Rules {
         }
     }
 
+    /// Included networks that nobody has looked at for long: people may not listen from there any more.
+    pub fn stale_networks(&self, today: UtcDay) -> impl Iterator<Item = &IncludedNetwork> {
+        let oldest = UtcDay(today.0 - VALIDATION_DAYS).to_date();
+        self.included.iter().filter(move |network| network.validated_on < oldest)
+    }
+
     /// As the journal keeps them: JSON.
     pub fn to_payload(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("plain data with text keys")
@@ -118,8 +131,11 @@ impl Rules {
     }
 
     pub fn agent_table(&self) -> Result<AgentTable, ConfigError> {
-        let lists = self.agents.iter().map(|list| (list.path.display().to_string(), list.text.as_str()));
-        AgentTable::with_lists(lists).map_err(|error| ConfigError::invalid("lists.agents", error.to_string()))
+        let names =
+            |lists: &[ListText]| lists.iter().map(|list| list.path.display().to_string()).collect::<Vec<_>>();
+        let (over, under) = (names(&self.agents), names(&self.agents_under));
+        AgentTable::with_lists(&agent_lists(&self.agents, &over), &agent_lists(&self.agents_under, &under))
+            .map_err(|error| ConfigError::invalid("lists.agents", error.to_string()))
     }
 
     fn lists(&self) -> Result<Lists, ConfigError> {
@@ -147,6 +163,10 @@ impl Rules {
             other: parser("log_format", &self.log_format)?,
         })
     }
+}
+
+fn agent_lists<'a>(lists: &'a [ListText], names: &'a [String]) -> Vec<agent::ListText<'a>> {
+    lists.iter().zip(names).map(|(list, file)| agent::ListText { file, json: &list.text }).collect()
 }
 
 /// Parsers by source.

@@ -78,6 +78,10 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
         tracing::warn!(%problem, "in the catalogue");
     }
     let rules = Rules::read(&config, catalog.as_ref().map(|catalog| catalog.episodes().to_vec()))?;
+    for network in rules.stale_networks(clock.now().day()) {
+        let network = format!("{} (validated on {})", network.network, network.validated_on);
+        tracing::warn!(%network, "an included network was not validated for 90 days: do people listen from there?");
+    }
     let folder = &config.data_dir;
     std::fs::create_dir_all(folder)
         .map_err(|cause| ServiceError::DataFolder { path: folder.clone(), cause })?;

@@ -250,6 +250,22 @@ async fn shutting_down_does_not_wait_for_ever() {
 }
 
 #[tokio::test]
+async fn ordinary_ends_are_no_incidents() {
+    let rig = Rig::http(HttpSettings::default());
+    // A load balancer's check of the port, and a client that is done.
+    drop(rig.connect().await);
+    until(|| rig.memory.count(Event::Closed) == 1).await;
+    assert_eq!(exchange(&rig, post("/fastly HTTP/1.1", "x\n")).await.status, 200);
+    until(|| rig.memory.count(Event::Closed) == 2).await;
+    // Connections that wait when the service ends: before any request, and after one.
+    let _fresh = rig.connect().await;
+    let mut used = rig.connect().await;
+    used.write_all(&post("/fastly HTTP/1.1", "x\n")).await.unwrap();
+    assert_eq!(answer(&mut used).await.status, 200);
+    assert_eq!(rig.ended().await.incidents(), []);
+}
+
+#[tokio::test]
 async fn one_listener_takes_both_kinds_of_addresses() {
     let rig = Rig::http_at((Ipv6Addr::UNSPECIFIED, 0).into(), HttpSettings::default());
     for host in [loopback().ip(), Ipv6Addr::LOCALHOST.into()] {

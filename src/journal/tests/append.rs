@@ -1,12 +1,7 @@
 //! Appending, reading back, opening again, sharing an fsync.
 
-use std::io::ErrorKind;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
-
 use super::*;
-use crate::journal::{Entry, Faults, JournalError, Operation, Verdict};
+use crate::journal::{Entry, JournalError};
 
 #[tokio::test]
 async fn what_was_appended_is_read_back_as_it_was() {
@@ -82,36 +77,6 @@ async fn one_process_writes() {
     open(folder.path(), settings());
 }
 
-/// Holds every fsync back until it is let go.
-#[derive(Default)]
-struct Gate {
-    open: Mutex<bool>,
-    opened: Condvar,
-    reached: AtomicBool,
-}
-
-impl Gate {
-    fn open(&self) {
-        *self.open.lock().unwrap() = true;
-        self.opened.notify_all();
-    }
-}
-
-impl Faults for Gate {
-    fn before(&self, operation: Operation, path: &Path) -> Verdict {
-        if operation == Operation::Sync && path.extension().is_some_and(|extension| extension == "segment") {
-            self.reached.store(true, Ordering::SeqCst);
-            let waited =
-                self.opened
-                    .wait_timeout_while(self.open.lock().unwrap(), Duration::from_secs(60), |open| !*open);
-            if waited.unwrap().1.timed_out() {
-                return Verdict::Fail(ErrorKind::TimedOut);
-            }
-        }
-        Verdict::Proceed
-    }
-}
-
 async fn syncs_for_a_hundred_at_once(sync_interval: Duration) -> u64 {
     let folder = tempfile::tempdir().unwrap();
     let gate = Arc::new(Gate::default());
@@ -120,12 +85,10 @@ async fn syncs_for_a_hundred_at_once(sync_interval: Duration) -> u64 {
     for number in 0..100 {
         tickets.push(journal.writer.submit(batch(0, number.to_string()), 0).await.unwrap());
     }
-    while !gate.reached.load(Ordering::SeqCst) {
-        tokio::task::yield_now().await;
-    }
+    gate.reached().await;
     assert_eq!(journal.writer.status().next, JournalPosition::START, "nothing is durable before its fsync");
     assert_eq!(contents(&journal.reader), [], "and nothing can be read");
-    gate.open();
+    gate.set_open(true);
     for (number, ticket) in tickets.into_iter().enumerate() {
         assert_eq!(ticket.await.unwrap(), JournalPosition(number as u64));
     }

@@ -37,9 +37,13 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 fn write(payloads: Vec<Bytes>) -> Written {
-    let folder = tempfile::tempdir().unwrap();
+    write_with(small_segments(), payloads)
+}
+
+fn write_with(settings: Settings, payloads: Vec<Bytes>) -> Written {
+    let folder = quick_folder();
     runtime().block_on(async {
-        let journal = open(folder.path(), small_segments());
+        let journal = open(folder.path(), settings);
         let mut tickets = Vec::new();
         for payload in &payloads {
             tickets.push(journal.writer.submit(batch(0, payload.clone()), 0).await.unwrap());
@@ -68,7 +72,10 @@ fn reopen(written: &Written) -> Reopened {
         let (records, damages) = split(read(&journal.reader, 0));
         let appended = journal.writer.append(batch(0, "new"), 0).await.unwrap().0;
         let counted = journal.writer.status();
-        assert!(counted.damages >= damages.len() as u64);
+        assert_eq!(split(read(&journal.reader, 0)).1, damages, "told again, but counted once");
+        assert_eq!(counted.damages, damages.len() as u64);
+        assert_eq!(counted.lost_records, damages.iter().map(|damage| damage.lost).sum::<u64>());
+        assert_eq!(journal.writer.status().lost_records, counted.lost_records);
         journal.writer.close().await;
         let again = open(folder, small_segments());
         let (records_after, _) = split(read(&again.reader, 0));
@@ -215,7 +222,9 @@ proptest! {
 #[test]
 fn damage_is_told_counted_and_kept_aside() {
     let payloads = [2000, 10, 2000, 20, 30].map(|size| Bytes::from(vec![b'x'; size]));
-    let written = write(payloads.to_vec());
+    // One at a time, so that segments are cut between records and not between groups.
+    let each_alone = Settings { sync_interval: Duration::ZERO, ..small_segments() };
+    let written = write_with(each_alone, payloads.to_vec());
     let first = written.places[0].0.clone();
     // Record 1 in its payload, 3's head in the second segment.
     written.overwrite(&first, written.places[1].1.end - 1, b"?");
@@ -242,6 +251,44 @@ fn damage_is_told_counted_and_kept_aside() {
         let kept = fs::read(written.folder.path().join("aside").join(name)).unwrap();
         assert_eq!(kept.len() as u64, damage.bytes);
     }
+}
+
+#[test]
+fn the_next_record_is_found_however_far_away() {
+    // The search goes in strides of 1 MiB; the next record's marker lies across the end of the first.
+    for before in [0, 1, 4, 7, 8] {
+        let size = (1 << 20) + 1 - 46 - before;
+        let written = write_with(settings(), vec![Bytes::from(vec![0; size]), Bytes::from("next")]);
+        written.overwrite(written.last_file(), written.places[0].1.start + 8, b"?");
+        let found = reopen(&written).records.iter().map(|(position, _)| *position).collect::<Vec<_>>();
+        assert_eq!(found, [1], "{before} bytes before the end of a stride");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_goes_on_behind_damage_at_the_very_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = Arc::new(Gate::default());
+    gate.set_open(true);
+    let journal = open(folder.path(), Settings { faults: Some(gate.clone()), ..settings() });
+    for payload in ["one", "two"] {
+        journal.writer.append(batch(0, payload), 0).await.unwrap();
+    }
+    let file = folder.path().join(&segments(folder.path())[0]);
+    let disk = fs::OpenOptions::new().write(true).open(&file).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&disk, b"?", 64 + 49 + 5).unwrap();
+
+    // A third one is written, but not durable yet.
+    gate.set_open(false);
+    let third = journal.writer.submit(batch(0, "three"), 0).await.unwrap();
+    gate.reached().await;
+    let mut cursor = journal.reader.read_from(JournalPosition::START);
+    let seen = split(cursor.by_ref().map(Result::unwrap).collect());
+    assert_eq!((seen.0, seen.1.len(), seen.1[0].lost), (vec![(0, Bytes::from("one"))], 1, 1));
+    gate.set_open(true);
+    assert_eq!(third.await.unwrap(), JournalPosition(2));
+    let seen = split(cursor.by_ref().map(Result::unwrap).collect());
+    assert_eq!(seen.0, [(2, Bytes::from("three"))]);
 }
 
 #[test]

@@ -50,6 +50,18 @@ async fn a_failed_fsync_is_not_tried_again_on_the_same_file() {
     assert_eq!(read(&journal.reader, 0).len(), 2);
 }
 
+#[tokio::test]
+async fn a_file_that_cannot_be_removed_is_put_aside_when_its_name_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    // Creating succeeds, the file head and the removal fail, all of it twice; then the disk is well again.
+    let settings = failing(|number, operation| number <= 6 && operation != Operation::Create);
+    let journal = open(folder.path(), settings);
+    assert!(matches!(append(&journal, "one").await, Err(JournalError::Io { action: "write to", .. })));
+    assert_eq!(append(&journal, "two").await.unwrap(), 0);
+    assert_eq!(text(&contents(&journal.reader)), [(0, "two")]);
+    assert_eq!(fs::read_dir(folder.path().join("aside")).unwrap().count(), 2);
+}
+
 /// The first record's segment refuses everything from its second record's fsync on, its truncation too: what it still
 /// holds of that record must never be read, as the record was refused (`again`: or written elsewhere).
 async fn stale_bytes(new_segments_fail: bool) -> (tempfile::TempDir, Result<u64, JournalError>) {
@@ -183,9 +195,12 @@ fn faults() -> impl Strategy<Value = Vec<Fault>> {
 /// What each append was answered: its position and payload, or None.
 type Answers = Vec<(Bytes, Option<u64>)>;
 
-async fn append_through(journal: &mut Journal<Value>, payloads: &[(usize, bool)]) -> Answers {
+/// Appends, some of them at once, while a reader follows.
+async fn append_through(journal: &Journal<Value>, payloads: &[(usize, bool)]) -> Answers {
     let mut answers = Vec::new();
     let mut waiting = Vec::new();
+    let mut cursor = journal.reader.read_from(JournalPosition::START);
+    let mut read = Vec::new();
     for (number, &(size, wait)) in payloads.iter().enumerate() {
         let payload = Bytes::from(vec![number as u8; size]);
         waiting.push((payload.clone(), journal.writer.submit(batch(0, payload), 0).await.unwrap()));
@@ -193,12 +208,18 @@ async fn append_through(journal: &mut Journal<Value>, payloads: &[(usize, bool)]
             for (payload, ticket) in waiting.drain(..) {
                 answers.push((payload, ticket.await.ok().map(|position| position.0)));
             }
+            read.extend(cursor.by_ref().map(|found| record_of(found.unwrap()).expect("no damage")));
+            assert_eq!(read, acknowledged(&answers));
         }
     }
     for (payload, ticket) in waiting {
         answers.push((payload, ticket.await.ok().map(|position| position.0)));
     }
     answers
+}
+
+fn acknowledged(answers: &Answers) -> Vec<(u64, Bytes)> {
+    answers.iter().filter_map(|(payload, position)| Some(((*position)?, payload.clone()))).collect()
 }
 
 /// Takes away what was not durable, up to anywhere: how a power failure leaves files.
@@ -226,7 +247,7 @@ proptest! {
         fraction in 0.0..=1.0,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let folder = tempfile::tempdir().unwrap();
+        let folder = quick_folder();
         let disk = Arc::new(PlannedDisk { plan, dies_at, state: Mutex::default() });
         disk.state.lock().unwrap().begun = begins_before_opening;
         let small = Settings { segment_bytes: ByteCount(4096), handoff_batches: 2, ..settings() };
@@ -237,9 +258,8 @@ proptest! {
             return Ok(());
         };
         disk.state.lock().unwrap().begun = true;
-        let answers = runtime.block_on(append_through(&mut journal, &payloads));
-        let acknowledged =
-            answers.iter().filter_map(|(payload, position)| Some(((*position)?, payload.clone()))).collect::<Vec<_>>();
+        let answers = runtime.block_on(append_through(&journal, &payloads));
+        let acknowledged = acknowledged(&answers);
 
         // While it runs exactly what was acknowledged is read, and fed.
         prop_assert_eq!(&contents(&journal.reader), &acknowledged);

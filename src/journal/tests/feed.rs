@@ -60,6 +60,16 @@ async fn replay_and_the_live_stream_are_one_sequence() {
 }
 
 #[tokio::test]
+async fn what_is_covered_is_left_out_in_memory_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = open(folder.path(), settings());
+    append(&journal, 0..4).await;
+    settle(&journal).await;
+    journal.feed.start_at(JournalPosition(2));
+    assert_eq!(drain(&mut journal.feed), [(2, Some(2)), (3, Some(3))]);
+}
+
+#[tokio::test]
 async fn the_feed_waits_for_more_and_ends_with_the_journal() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path(), Settings { handoff_batches: 1, ..settings() });

@@ -4,15 +4,18 @@ mod append;
 mod damage;
 mod faults;
 mod feed;
+mod inspect;
 mod retention;
 
+use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Found, Journal, Reader, Record, RecordKind, Settings};
+use super::{Faults, Found, Journal, Operation, Reader, Record, RecordKind, Settings, Verdict};
 use crate::units::{ByteCount, Encoding, JournalPosition, Timestamp};
 
 /// What is handed over with each record in these tests.
@@ -23,8 +26,49 @@ fn settings() -> Settings {
     Settings { sync_interval, min_free_bytes: ByteCount::ZERO, ..Settings::default() }
 }
 
+/// A folder in memory where there is such a thing: for properties that are tried many times.
+fn quick_folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 fn open(folder: &Path, settings: Settings) -> Journal<Value> {
     Journal::open(folder, settings).unwrap()
+}
+
+/// Holds segments' fsyncs back while it is shut, as it is at first.
+#[derive(Default)]
+struct Gate {
+    is_open: Mutex<bool>,
+    changed: Condvar,
+    reached: AtomicBool,
+}
+
+impl Gate {
+    fn set_open(&self, open: bool) {
+        *self.is_open.lock().unwrap() = open;
+        self.reached.store(false, Ordering::SeqCst);
+        self.changed.notify_all();
+    }
+
+    /// Waits until an fsync stands before the gate.
+    async fn reached(&self) {
+        while !self.reached.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Faults for Gate {
+    fn before(&self, operation: Operation, path: &Path) -> Verdict {
+        let is_segment = path.extension().is_some_and(|extension| extension == "segment");
+        let open = self.is_open.lock().unwrap();
+        if operation != Operation::Sync || !is_segment || *open {
+            return Verdict::Proceed;
+        }
+        self.reached.store(true, Ordering::SeqCst);
+        let waited = self.changed.wait_timeout_while(open, Duration::from_secs(60), |open| !*open);
+        if waited.unwrap().1.timed_out() { Verdict::Fail(ErrorKind::TimedOut) } else { Verdict::Proceed }
+    }
 }
 
 /// A batch received `seconds` after the epoch.

@@ -63,6 +63,17 @@ async fn only_what_is_committed_and_old_goes() {
 }
 
 #[tokio::test]
+async fn nothing_is_committed_in_advance() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path(), two_a_segment());
+    journal.writer.set_committed(JournalPosition(100)).unwrap();
+    append_at(&journal, 0).await.unwrap();
+    maintain(&journal, 1000).await;
+    assert_eq!(contents(&journal.reader).len(), 1);
+    assert_eq!(journal.writer.status().committed, JournalPosition(0));
+}
+
+#[tokio::test]
 async fn ages_are_known_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path(), two_a_segment());
@@ -221,4 +232,20 @@ async fn a_full_disk_takes_back_what_is_committed() {
     journal.writer.set_committed(JournalPosition(5)).unwrap();
     assert_eq!(append_at(&journal, 6).await.unwrap(), JournalPosition(6));
     assert_eq!(contents(&journal.reader).iter().map(|(n, _)| *n).collect::<Vec<_>>(), [2, 3, 4, 5, 6]);
+}
+
+#[tokio::test]
+async fn a_full_disk_takes_back_the_segment_being_written_if_all_of_it_is_committed() {
+    let folder = tempfile::tempdir().unwrap();
+    let watched = folder.path().to_owned();
+    let faults = move |operation: Operation, _: &Path| match operation {
+        Operation::FreeSpace if !segments(&watched).is_empty() => Verdict::Fail(ErrorKind::StorageFull),
+        _ => Verdict::Proceed,
+    };
+    let journal = open(folder.path(), Settings { faults: Some(Arc::new(faults)), ..two_a_segment() });
+    append_at(&journal, 0).await.unwrap();
+    assert!(matches!(append_at(&journal, 1).await, Err(JournalError::Full(FullReason::Reserve))));
+    journal.writer.set_committed(JournalPosition(1)).unwrap();
+    assert_eq!(append_at(&journal, 1).await.unwrap(), JournalPosition(1));
+    assert_eq!(contents(&journal.reader).iter().map(|(n, _)| *n).collect::<Vec<_>>(), [1]);
 }

@@ -5,7 +5,7 @@ use super::FormatError;
 use super::text::TextFormat;
 use super::understand::{Literal, Part, Source};
 use crate::parser::column::{Column, Content};
-use crate::parser::json::{Keys, Target};
+use crate::parser::json::{Keys, Target, unescape};
 
 /// How deep objects may stand in one another.
 const MAX_DEPTH: usize = 32;
@@ -104,7 +104,7 @@ impl<'p> Reader<'p> {
                     Some(Part::Literal(literal)) => literal.text.as_slice(),
                     _ => b"",
                 };
-                keys.push(name, target);
+                keys.push(&unescape(name), target);
             }
             if self.takes(b'}') {
                 return Ok(keys);

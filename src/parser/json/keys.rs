@@ -5,10 +5,15 @@
 //! end nor a branch that is hard to foretell. Only where that fails is the key cut out and looked up. Any order
 //! of keys is understood, the usual one is fast.
 
-use super::string;
+use std::num::NonZeroU32;
+
+use super::{space, string};
 use crate::parser::column::Column;
 use crate::parser::format::TextFormat;
 use crate::parser::meaning::{Meaning, Rank};
+
+/// The row of a key that is in no row.
+const UNKNOWN: usize = u32::MAX as usize;
 
 /// How much of the line an expected key is compared with.
 const WINDOW: usize = 32;
@@ -24,10 +29,13 @@ pub(in crate::parser) struct Keys {
 #[derive(Clone, Debug)]
 struct Row {
     name: Box<[u8]>,
-    /// The key with its quotes, and which bits of it count; of a key that is too long, none ever match.
-    quoted: [u128; 2],
-    mask: [u128; 2],
     target: Target,
+    /// The key as it mostly stands: its quotes and the colon after it. All zeros, which no line has, for a key
+    /// that is too long for the window or needs escapes.
+    expected: [u64; 4],
+    /// Which bits of the window belong to it.
+    mask: [u64; 4],
+    length: NonZeroU32,
 }
 
 /// What is to be done with a key's value.
@@ -56,49 +64,70 @@ impl Keys {
     }
 
     pub(in crate::parser) fn push(&mut self, name: &[u8], target: Target) {
-        let mut quoted = [0; WINDOW];
-        let mut mask = [0; WINDOW];
-        let length = name.len() + 2;
-        if length <= WINDOW {
-            quoted[0] = b'"';
-            quoted[1..=name.len()].copy_from_slice(name);
-            quoted[length - 1] = b'"';
-            mask[..length].fill(0xff);
-        } else {
-            // A mask that asks for nothing of a key that has something.
-            quoted[0] = 1;
+        let quoted = [b"\"", name, b"\":"].concat();
+        let is_plain = quoted.len() <= WINDOW && !name.iter().any(|byte| matches!(byte, b'"' | b'\\'));
+        let mut expected = [0; WINDOW];
+        let mut mask = [0xff; WINDOW];
+        if is_plain {
+            expected[..quoted.len()].copy_from_slice(&quoted);
+            mask[quoted.len()..].fill(0);
         }
-        self.rows.push(Row { name: name.into(), quoted: words(&quoted), mask: words(&mask), target });
+        let (expected, mask) = (words(&expected), words(&mask));
+        let length =
+            u32::try_from(quoted.len()).ok().and_then(NonZeroU32::new).expect("no format is that long");
+        self.rows.push(Row { name: name.into(), target, expected, mask, length });
     }
 
-    /// The key at the beginning of `input`, what to do with its value, and what follows it. `next` is the row
-    /// that is expected, and is kept up to date.
+    /// The key at the beginning of `input`, with its colon. `expected` is the row that should come.
     #[inline(always)]
-    pub(super) fn find<'k, 'a>(
-        &'k self,
-        input: &'a [u8],
-        next: &mut usize,
-    ) -> Option<(&'a [u8], &'k Target)> {
-        if let (Some(window), Some(row)) = (input.first_chunk::<WINDOW>(), self.rows.get(*next))
-            && row.begins(window)
-        {
-            *next += 1;
-            return Some((&input[row.name.len() + 2..], &row.target));
+    pub(super) fn find(&self, input: &[u8], expected: usize) -> Option<Found> {
+        match (input.first_chunk::<WINDOW>(), self.rows.get(expected)) {
+            (Some(window), Some(row)) if row.begins(window) => {
+                Some(Found { length: row.length, row: expected as u32 })
+            }
+            _ => self.look_up(input, expected),
         }
-        self.look_up(input, next)
     }
 
     /// As [`Self::find`], where the expected key has not come.
     #[inline(never)]
-    fn look_up<'k, 'a>(&'k self, input: &'a [u8], next: &mut usize) -> Option<(&'a [u8], &'k Target)> {
+    fn look_up(&self, input: &[u8], expected: usize) -> Option<Found> {
         let (rest, key) = string::string(input)?;
+        let rest = space(rest).strip_prefix(b":")?;
+        let length = NonZeroU32::new(u32::try_from(input.len() - rest.len()).ok()?)?;
         let name = key.unescaped();
-        let (before, after) = self.rows.split_at((*next).min(self.rows.len()));
-        let found = after.iter().chain(before).position(|row| *row.name == *name);
-        let Some(distance) = found else { return Some((rest, &Target::Nothing)) };
-        let row = (before.len() + distance) % self.rows.len();
-        *next = row + 1;
-        Some((rest, &self.rows[row].target))
+        let count = self.rows.len();
+        let mut rows = (expected..count).chain(0..expected.min(count));
+        let row = rows.find(|row| *self.rows[*row].name == *name).unwrap_or(UNKNOWN);
+        Some(Found { length, row: row as u32 })
+    }
+
+    /// What to do with the value of a key that was found.
+    #[inline(always)]
+    pub(super) fn target(&self, found: Found) -> &Target {
+        self.rows.get(found.row as usize).map_or(&Target::Nothing, |row| &row.target)
+    }
+}
+
+/// A key that was found. Small enough for a register: how fast lines are read hangs on how soon the place
+/// after a key is known.
+#[derive(Clone, Copy)]
+pub(super) struct Found {
+    /// Of the key, with its colon.
+    length: NonZeroU32,
+    row: u32,
+}
+
+impl Found {
+    #[inline(always)]
+    pub(super) fn length(self) -> usize {
+        self.length.get() as usize
+    }
+
+    /// The row that should come next, if this was one.
+    #[inline(always)]
+    pub(super) fn next(self, expected: usize) -> usize {
+        if self.row as usize == UNKNOWN { expected } else { self.row as usize + 1 }
     }
 }
 
@@ -106,12 +135,16 @@ impl Row {
     #[inline(always)]
     fn begins(&self, window: &[u8; WINDOW]) -> bool {
         let seen = words(window);
-        (seen[0] & self.mask[0]) ^ self.quoted[0] | (seen[1] & self.mask[1]) ^ self.quoted[1] == 0
+        (0..4).fold(0, |difference, word| difference | (seen[word] & self.mask[word]) ^ self.expected[word])
+            == 0
     }
 }
 
 #[inline(always)]
-fn words(bytes: &[u8; WINDOW]) -> [u128; 2] {
-    let (low, high) = bytes.split_at(WINDOW / 2);
-    [low, high].map(|half| u128::from_le_bytes(half.try_into().expect("half a window")))
+fn words(bytes: &[u8; WINDOW]) -> [u64; 4] {
+    let mut words = [0; 4];
+    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    words
 }

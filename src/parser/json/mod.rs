@@ -39,22 +39,22 @@ fn object<'a>(input: &'a [u8], keys: &Keys, draft: &mut Draft<'a>) -> IResult<&'
     if let [b'}', rest @ ..] = input {
         return Ok((rest, ()));
     }
-    let mut next_key = 0;
+    let mut expected = 0;
     loop {
-        let (rest, target) = keys.find(input, &mut next_key).ok_or(ERROR)?;
-        let [b':', rest @ ..] = space(rest) else { return Err(ERROR) };
-        let rest = space(rest);
-        if let (Target::Object(inner), [b'{', ..]) = (target, rest) {
-            let (rest, ()) = object(rest, inner, draft)?;
-            input = rest;
+        let key = keys.find(input, expected).ok_or(ERROR)?;
+        expected = key.next(expected);
+        let target = keys.target(key);
+        input = space(&input[key.length()..]);
+        if let (Target::Object(inner), [b'{', ..]) = (target, input) {
+            (input, ()) = object(input, inner, draft)?;
         } else {
-            let (rest, value) = match value(rest, MAX_DEPTH - 1) {
+            let (rest, value) = match value(input, MAX_DEPTH - 1) {
                 Some(found) => found,
-                None => bare_word(rest, keys).ok_or(ERROR)?,
+                None => bare_word(input, keys).ok_or(ERROR)?,
             };
             match target {
                 Target::Value(meaning, rank) => draft.set(*meaning, *rank, value),
-                other => put(other, value, draft),
+                other => put(other, value.kind, value.text, draft),
             }
             input = rest;
         }
@@ -68,14 +68,15 @@ fn object<'a>(input: &'a [u8], keys: &Keys, draft: &mut Draft<'a>) -> IResult<&'
 
 /// Puts a value where a format string wants it.
 #[inline(never)]
-fn put<'a>(target: &Target, value: Value<'a>, draft: &mut Draft<'a>) {
+fn put<'a>(target: &Target, kind: Kind, text: &'a [u8], draft: &mut Draft<'a>) {
+    let value = Value { kind, text };
     match target {
         Target::Nothing | Target::Object(_) => {}
         Target::Value(meaning, rank) => draft.set(*meaning, *rank, value),
         Target::Column(column) => column.put(value, draft),
         // What does not match has none of the values.
-        Target::Text(_) if matches!(value.kind, Kind::Absent | Kind::Nested) => {}
-        Target::Text(format) => drop(format.parse(value.text, draft)),
+        Target::Text(_) if matches!(kind, Kind::Absent | Kind::Nested) => {}
+        Target::Text(format) => drop(format.parse(text, draft)),
     }
 }
 
@@ -139,29 +140,45 @@ fn nested(input: &[u8], depth: usize) -> Option<&[u8]> {
 
 /// How long a number such as `-12.5e+3` is, which has no leading zeros.
 fn number(input: &[u8]) -> Option<usize> {
-    let digits = |from: usize| input[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let mut length = usize::from(input[0] == b'-');
-    let whole = digits(length);
-    if whole == 0 || (whole > 1 && input[length] == b'0') {
+    let sign = usize::from(input[0] == b'-');
+    let whole = digits(&input[sign..]);
+    if whole == 0 || (whole > 1 && input[sign] == b'0') {
         return None;
     }
-    length += whole;
-    if input.get(length) == Some(&b'.') {
-        let fraction = digits(length + 1);
-        if fraction == 0 {
-            return None;
-        }
-        length += 1 + fraction;
+    let length = sign + whole;
+    match input.get(length) {
+        Some(b'.' | b'e' | b'E') => with_fraction(input, length),
+        _ => Some(length),
     }
-    if matches!(input.get(length), Some(b'e' | b'E')) {
+}
+
+/// As [`number`], of which `length` bytes are seen.
+#[cold]
+fn with_fraction(input: &[u8], mut length: usize) -> Option<usize> {
+    let at_least_one = |from: usize| Some(digits(input.get(from..)?)).filter(|digits| *digits > 0);
+    if input.get(length) == Some(&b'.') {
+        length += 1 + at_least_one(length + 1)?;
+    }
+    if let Some(b'e' | b'E') = input.get(length) {
         length += 1 + usize::from(matches!(input.get(length + 1), Some(b'+' | b'-')));
-        let exponent = digits(length);
-        if exponent == 0 {
-            return None;
-        }
-        length += exponent;
+        length += at_least_one(length)?;
     }
     Some(length)
+}
+
+/// How many digits the input begins with.
+#[inline]
+fn digits(input: &[u8]) -> usize {
+    let (words, tail) = input.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        // Digits become 0 to 9; from 10 on the addition sets a byte's high bit.
+        let word = u64::from_le_bytes(*word) ^ 0x3030_3030_3030_3030;
+        let others = (word.wrapping_add(0x7676_7676_7676_7676) | word) & 0x8080_8080_8080_8080;
+        if others != 0 {
+            return index * 8 + others.trailing_zeros() as usize / 8;
+        }
+    }
+    words.len() * 8 + tail.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
 
 /// Passes over JSON's white space.

@@ -109,7 +109,8 @@ impl<I: Intake> Conversation for Http<I> {
         let incident = loop {
             tokio::select! {
                 biased;
-                ended = talk.as_mut() => break ended.err().map(|_| Incident::ProtocolError),
+                // To be sent away before the first request is an error to hyper.
+                ended = talk.as_mut() => break ended.err().filter(|_| !draining).map(|_| Incident::ProtocolError),
                 incident = &mut stalled => break Some(incident),
                 () = stop.abort.cancelled() => break Some(Incident::Aborted),
                 () = stop.drain.cancelled(), if !draining => {
