@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::ConfigError;
+use super::error::{ConfigError, in_plain_words};
 use super::layers::Layers;
 use super::values::span;
 use crate::attribution::{Filters, Policy, Reason, Thresholds, Window};
 use crate::journal;
 use crate::receiver::{HttpSettings, Secret, SyslogSettings, TokenSettings};
+use crate::store;
 use crate::units::ByteCount;
 
 /// Everything.
@@ -65,8 +66,8 @@ impl Default for Config {
             lateness: Duration::from_secs(6 * 3600),
             redelivery_window: Duration::from_secs(3600),
             drain_timeout: Duration::from_secs(20),
-            http: HttpSettings { source: "http".to_owned(), ..HttpSettings::default() },
-            syslog: SyslogSettings { source: "syslog".to_owned(), ..SyslogSettings::default() },
+            http: HttpSettings::default(),
+            syslog: SyslogSettings::default(),
             admin: Admin::default(),
             store: Store::default(),
             journal: Journal::default(),
@@ -239,20 +240,28 @@ impl Config {
             ConfigError::Invalid {
                 origin: layers.origin(&key),
                 key,
-                wrong: error.into_inner().message().to_owned(),
+                wrong: in_plain_words(error.into_inner().message()),
             }
         })?;
-        config.validate()?;
+        config.validate().map_err(|error| error.at_its_origin(&layers))?;
         Ok(config)
     }
 
     fn validate(&self) -> Result<(), ConfigError> {
-        if self.store.flush_interval.is_zero() {
-            return Err(ConfigError::invalid(
-                "store.flush_interval",
-                "must be longer than 0; the default is 5s",
-            ));
+        let bounds = [
+            (self.store.flush_interval.is_zero(), "store.flush_interval", "longer than 0; the default is 5s"),
+            (self.counting.listen_seconds == 0, "counting.listen_seconds", "at least 1; the default is 60"),
+            (
+                self.counting.assumed_bitrate < 8,
+                "counting.assumed_bitrate",
+                "at least 8; the default is 128000",
+            ),
+        ];
+        if let Some((_, key, bound)) = bounds.into_iter().find(|(is_wrong, ..)| *is_wrong) {
+            return Err(ConfigError::invalid(key, format!("must be {bound}")));
         }
+        let database = store::Kind::of(&self.database_url());
+        database.map_err(|error| ConfigError::invalid("database_url", error.to_string()))?;
         self.counting.policy().map(drop)
     }
 

@@ -18,9 +18,6 @@ use crate::units::ByteCount;
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
-/// The source of lines that came without a token where none is needed.
-const DEFAULT_SOURCE: &str = "default";
-
 /// HTTP: `[http]` in the configuration file.
 ///
 /// Memory is at most `in_flight_bytes` + `connections` × (`head_bytes` + what HTTP/2 clients send unread, 2 MiB if
@@ -80,7 +77,7 @@ impl Default for HttpSettings {
             tls: None,
             path: "/fastly".to_owned(),
             service_ids: Vec::new(),
-            source: DEFAULT_SOURCE.to_owned(),
+            source: "http".to_owned(),
             tokens: Vec::new(),
             token_header: None,
             connections: 4_096,
@@ -178,7 +175,7 @@ impl Default for SyslogSettings {
             listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 5514)),
             tls: None,
             listen_udp: None,
-            source: DEFAULT_SOURCE.to_owned(),
+            source: "syslog".to_owned(),
             tokens: Vec::new(),
             octet_counting: false,
             connections: 1_024,

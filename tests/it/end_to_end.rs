@@ -51,32 +51,32 @@ impl Traffic {
 
     /// What `count` says, as the published tables' rows.
     fn counted(&self) -> Vec<String> {
-        let mut child = castmeter()
-            .args([
-                "count",
-                "--format=ndjson",
-                "--fates",
-                "--catalog",
-                &self.catalog,
-                "--feeds",
-                &self.feeds,
-                "-",
-            ])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(&self.lines).unwrap();
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success());
-        let text = String::from_utf8(output.stdout).unwrap();
-        let rows = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        rows.map(|row| match row.get("fate") {
-            None => columns(&row, "episode_day", &EPISODE_DAY),
-            Some(_) => columns(&row, "fate", &FATE),
-        })
-        .collect()
+        counted(&["--catalog", &self.catalog, "--feeds", &self.feeds], &self.lines)
     }
+}
+
+/// What `count` says of lines, as the published tables' rows, sorted.
+pub fn counted(options: &[&str], lines: &[u8]) -> Vec<String> {
+    let mut child = castmeter()
+        .args(["count", "--format=ndjson", "--fates"])
+        .args(options)
+        .arg("-")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(lines).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let rows = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let row = |row: Value| match row.get("fate") {
+        None => columns(&row, "episode_day", &EPISODE_DAY),
+        Some(_) => columns(&row, "fate", &FATE),
+    };
+    let mut rows: Vec<String> = rows.map(row).collect();
+    rows.sort_unstable();
+    rows
 }
 
 const EPISODE_DAY: [&str; 9] =
@@ -93,7 +93,7 @@ fn columns(row: &Value, table: &str, names: &[&str]) -> String {
 }
 
 /// Fails with the rows that differ, and only with them.
-fn assert_same(found: &[String], expected: &[String]) {
+pub fn assert_same(found: &[String], expected: &[String]) {
     let lacks = |rows: &[String], row: &&String| !rows.contains(row);
     let extra: Vec<_> = found.iter().filter(|row| lacks(expected, row)).collect();
     let missing: Vec<_> = expected.iter().filter(|row| lacks(found, row)).collect();
@@ -101,7 +101,7 @@ fn assert_same(found: &[String], expected: &[String]) {
 }
 
 /// The tables' rows as `count` would say them: fates summed over days.
-fn as_counted(tables: &Tables) -> Vec<String> {
+pub fn as_counted(tables: &Tables) -> Vec<String> {
     let mut fates = std::collections::BTreeMap::<(String, String), (i64, i64)>::new();
     let mut rows = Vec::new();
     for row in &tables.0 {
@@ -127,8 +127,7 @@ fn as_counted(tables: &Tables) -> Vec<String> {
 async fn four_ways_one_table() {
     let folder = tempfile::tempdir().unwrap();
     let traffic = Traffic::generate(folder.path());
-    let mut counted = traffic.counted();
-    counted.sort_unstable();
+    let counted = traffic.counted();
     assert!(counted.len() > 100, "{counted:#?}");
 
     let way = |name: &str, database_url| {
@@ -180,8 +179,7 @@ async fn a_restart_goes_on_where_it_stopped() {
     let service = setup.start();
     service.wait_until_ready();
     assert!(service.stop().success());
-    let mut counted = traffic.counted();
-    counted.sort_unstable();
+    let counted = traffic.counted();
     assert_same(&as_counted(&tables(&setup.database_url()).await), &counted);
 }
 

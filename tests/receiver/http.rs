@@ -33,7 +33,7 @@ async fn a_batch_is_handed_on_as_it_is() {
     assert!(answer.has("content-type: application/json"));
     let memory = rig.ended().await;
     let [batch] = &memory.batches()[..] else { panic!("one batch") };
-    assert_eq!((&*batch.source, batch.encoding, batch.tail), ("default", Encoding::Identity, Tail::Whole));
+    assert_eq!((&*batch.source, batch.encoding, batch.tail), ("http", Encoding::Identity, Tail::Whole));
     assert_eq!((&batch.payload[..], &batch.lines[..]), (&b"one\ntwo\n"[..], &b"one\ntwo\n"[..]));
     assert_eq!(batch.payload.as_ptr(), batch.lines.as_ptr(), "the same buffer");
     assert_eq!(batch.received_at.seconds(), NOW_SECONDS);

@@ -32,7 +32,7 @@ async fn lines_are_gathered_for_a_short_time() {
     stream.write_all(b"ee\n").await.unwrap();
     until(|| rig.memory.text() == "one\ntwo\nthree\n").await;
     let [first, _] = &rig.memory.batches()[..] else { panic!("two batches") };
-    assert_eq!((&*first.source, first.encoding, first.tail), ("default", Encoding::Identity, Tail::Whole));
+    assert_eq!((&*first.source, first.encoding, first.tail), ("syslog", Encoding::Identity, Tail::Whole));
     assert_eq!(first.received_at.seconds(), NOW_SECONDS);
     assert_eq!(rig.memory.count(Event::Accepted { payload: ByteCount(8), lines: ByteCount(8) }), 1);
 }

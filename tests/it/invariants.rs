@@ -1,0 +1,296 @@
+//! What always holds of counting, whatever the lines are: no line is lost, and neither order, batches nor repetition
+//! change a table. On the pure engine and parser, without files or sockets.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use castmeter::attribution::agent::AgentTable;
+use castmeter::attribution::{
+    Engine, Episode, Fate, Mode, Policy, Reason, Receipt, Registry, Thresholds, Window,
+};
+use castmeter::parser::{LineParser, lines};
+use castmeter::rollup::{Delta, EpisodeDay, FateCount};
+use castmeter::units::{EpisodeId, SourceId, Timestamp, UtcDay, UtcHour};
+use proptest::prelude::*;
+
+const MAX_LINE_BYTES: usize = 65_536;
+/// Monday, 2026-11-02.
+const MONDAY: i64 = 1_793_577_600;
+
+/// A small world, so that random lines meet in sessions: a minute is 600 bytes where the duration is unknown.
+fn engine(window: Window) -> Engine {
+    static AGENTS: LazyLock<AgentTable> = LazyLock::new(AgentTable::builtin);
+    let thresholds = Thresholds { assumed_bytes_per_second: 10, ..Thresholds::default() };
+    let episode = |slug: &str, size, duration_ms, audio_start| Episode {
+        show: "night".to_owned(),
+        slug: slug.to_owned(),
+        path: format!("/night/{slug}.mp3"),
+        size,
+        duration_ms,
+        audio_start,
+        published_at: Timestamp::from_seconds(MONDAY + 3_600),
+        show_title: String::new(),
+        title: String::new(),
+        host: None,
+    };
+    let mut registry = Registry::new(Mode::Catalog, ["/night/feed"]);
+    registry.update([
+        episode("one", Some(2_000), Some(180_000), 100),
+        episode("two", Some(500), None, 0),
+        episode("three", None, None, 0),
+    ]);
+    let policy = Policy { window, thresholds, ..Policy::default() };
+    Engine::new(policy, registry, AGENTS.clone(), *b"any secret does.")
+}
+
+/// Counts bodies one after the other, each into a delta of its own.
+fn count<'a>(engine: &mut Engine, bodies: impl IntoIterator<Item = &'a [u8]>) -> Vec<Delta> {
+    let parser = LineParser::json();
+    let receipt = Receipt { source: SourceId(0), at: Timestamp::default(), redelivered: false };
+    let count_body = |body: &'a [u8]| {
+        let mut delta = Delta::default();
+        for line in lines(body, MAX_LINE_BYTES) {
+            let outcome = engine.observe(&line.and_then(|line| parser.parse(line)), receipt);
+            delta.add_line(receipt.source, &outcome, engine.changes());
+        }
+        delta
+    };
+    bodies.into_iter().map(count_body).collect()
+}
+
+/// A delta's rows that are not zero, sorted.
+#[derive(Debug, Default, PartialEq)]
+struct Tables {
+    hours: BTreeMap<(EpisodeId, UtcHour), i64>,
+    days: BTreeMap<(EpisodeId, UtcDay), [i64; 6]>,
+    fates: BTreeMap<(UtcDay, Fate), [i64; 2]>,
+}
+
+impl Tables {
+    fn of<'a>(deltas: impl IntoIterator<Item = &'a Delta>) -> Self {
+        let mut all = Delta::default();
+        deltas.into_iter().for_each(|delta| all.merge(delta));
+        let day = |row: &EpisodeDay| {
+            [row.downloads, row.listeners, row.requests, row.delivered_bytes, row.body_bytes, row.addresses]
+        };
+        Self {
+            hours: all.episode_hours.into_iter().filter(|(_, downloads)| *downloads != 0).collect(),
+            days: all
+                .episode_days
+                .iter()
+                .filter(|(_, row)| !row.is_zero())
+                .map(|(key, row)| (*key, day(row)))
+                .collect(),
+            fates: all
+                .fate_days
+                .iter()
+                .map(|((day, _, fate), sum)| ((*day, *fate), [sum.requests, sum.body_bytes]))
+                .collect(),
+        }
+    }
+
+    fn lines(&self, is: impl Fn(Fate) -> bool) -> i64 {
+        self.fates.iter().filter(|((_, fate), _)| is(*fate)).map(|(_, [requests, _])| requests).sum()
+    }
+}
+
+fn counted(window: Window, lines: &[String]) -> Tables {
+    let body = lines.join("\n");
+    Tables::of(&count(&mut engine(window), [body.as_bytes()]))
+}
+
+/// A request of some listener for some episode, now and then with something about it. Four days, times that coincide.
+fn line() -> impl Strategy<Value = String> {
+    let agents = prop::sample::select(vec![
+        "Overcast/3.0 (+http://overcast.fm/; iOS podcast app)",
+        "Pocket Casts",
+        "Googlebot/2.1 (+http://www.google.com/bot.html)",
+    ]);
+    let addresses = prop::sample::select(vec![
+        "192.0.2.1",
+        "::ffff:192.0.2.1",
+        "192.0.2.2",
+        "2001:db8::1",
+        "2001:db8::2",
+    ]);
+    let urls = prop::sample::select(vec![
+        "one.mp3",
+        "one.mp3?a=b",
+        "two.mp3",
+        "three.mp3",
+        "t%68ree.mp3",
+        "feed",
+        "none.mp3",
+    ]);
+    let extras = prop::sample::select(vec![
+        "",
+        "",
+        "",
+        "",
+        r#","country":"DE""#,
+        r#","country":"AT""#,
+        r#","edge":false"#,
+        r#","inner":true"#,
+        r#","method":"HEAD""#,
+        r#","proxy_type":"hosting""#,
+        r#","proxy_desc":"vpn""#,
+    ]);
+    let start = (0..4 * 24 * 4_i64).prop_map(|quarters| (MONDAY + quarters * 900) * 1_000_000);
+    (start, addresses, urls, response(), agents, extras).prop_map(|(start, address, url, response, agent, extra)| {
+        format!(r#"{{"v":1,"start_us":{start},"ip":"{address}","url":"/night/{url}","ua":"{agent}",{response}{extra}}}"#)
+    })
+}
+
+/// Status, body bytes, ranges: of every row of the rules on what is delivered.
+fn response() -> impl Strategy<Value = String> {
+    let bytes = 0_u64..2_500;
+    let whole = (bytes.clone(), any::<bool>()).prop_map(|(bytes, completed)| {
+        format!(r#""status":200,"body_bytes":{bytes},"completed":{completed}"#)
+    });
+    let placed = (bytes.clone(), 0_u64..2_000, 0_u64..1_500, prop::sample::select(vec!["2000", "2500", "*"]))
+        .prop_map(|(bytes, first, length, total)| {
+            format!(
+                r#""status":206,"body_bytes":{bytes},"content_range":"bytes {first}-{}/{total}""#,
+                first + length
+            )
+        });
+    let asked = (bytes.clone(), 0_u64..2_000, 0_u64..2_000).prop_map(|(bytes, a, b)| {
+        let range =
+            [format!("{a}-{b}"), format!("{a}-"), format!("-{a}"), format!("0-1"), format!("{a}-,-5")];
+        format!(r#""status":206,"body_bytes":{bytes},"range":"bytes={}""#, range[(b % 5) as usize])
+    });
+    let unplaced = bytes.clone().prop_map(|bytes| format!(r#""status":206,"body_bytes":{bytes}"#));
+    let other = (prop::sample::select(vec![301, 404, 503]), bytes)
+        .prop_map(|(status, bytes)| format!(r#""status":{status},"body_bytes":{bytes}"#));
+    prop_oneof![4 => whole, 4 => placed, 3 => asked, 2 => unplaced, 1 => other]
+}
+
+/// Lines, some of them broken.
+fn some_lines() -> impl Strategy<Value = Vec<String>> {
+    let broken = (line(), any::<prop::sample::Index>()).prop_map(|(mut line, at)| {
+        line.truncate(at.index(line.len()).max(1));
+        line
+    });
+    prop::collection::vec(prop_oneof![12 => line(), 1 => broken], 1..60)
+}
+
+fn windows() -> impl Strategy<Value = Window> {
+    prop::sample::select(Window::ALL.to_vec())
+}
+
+/// Lines, and the same in another order.
+fn shuffled() -> impl Strategy<Value = (Vec<String>, Vec<String>)> {
+    some_lines().prop_flat_map(|lines| (Just(lines.clone()), Just(lines).prop_shuffle()))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    /// Whatever the bytes are: as many fates as lines, and as many valid ones as requests counted.
+    #[test]
+    fn no_line_is_lost(noise in prop::collection::vec(any::<u8>(), 0..400), some in some_lines(), window in windows(),
+                       at in any::<prop::sample::Index>()) {
+        // An array would be something else; see below.
+        let mut body = b"x\n".to_vec();
+        body.extend(some.join("\r\n").into_bytes());
+        body.splice(at.index(body.len()).max(2)..at.index(body.len()).max(2), noise);
+        let expected = body
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.strip_suffix(b"\r").unwrap_or(line).is_empty())
+            .count();
+        let tables = Tables::of(&count(&mut engine(window), [body.as_slice()]));
+        let valid = tables.lines(|fate| fate == Fate::Valid);
+        let ignored = tables.lines(|fate| matches!(fate, Fate::Ignored(_)));
+        let malformed = tables.lines(|fate| matches!(fate, Fate::Malformed(_)));
+        prop_assert_eq!(valid + ignored + malformed, expected as i64);
+        prop_assert_eq!(tables.days.values().map(|row| row[2]).sum::<i64>(), valid);
+        prop_assert_eq!(tables.days.values().map(|row| row[0]).sum::<i64>(), tables.hours.values().sum::<i64>());
+        prop_assert!(tables.days.values().flatten().all(|column| *column >= 0), "{:?}", tables.days);
+    }
+
+    /// An array's elements are lines like any other.
+    #[test]
+    fn an_array_is_its_elements(some in prop::collection::vec(line(), 1..20)) {
+        let array = format!("[{}]", some.join(", "));
+        let of_array = Tables::of(&count(&mut engine(Window::Calendar), [array.as_bytes()]));
+        prop_assert_eq!(of_array, counted(Window::Calendar, &some));
+    }
+
+    #[test]
+    fn order_does_not_matter((lines, others) in shuffled(), window in windows()) {
+        prop_assert_eq!(counted(window, &others), counted(window, &lines));
+    }
+
+    /// However lines are cut into bodies, and in whatever order what they changed is added up.
+    #[test]
+    fn batches_do_not_matter(lines in some_lines(), size in 1_usize..9, window in windows()) {
+        let bodies: Vec<String> = lines.chunks(size).map(|lines| lines.join("\n")).collect();
+        let deltas = count(&mut engine(window), bodies.iter().map(String::as_bytes));
+        let whole = counted(window, &lines);
+        prop_assert_eq!(&Tables::of(&deltas), &whole);
+        prop_assert_eq!(&Tables::of(deltas.iter().rev()), &whole);
+    }
+
+    /// A line that comes again by its id changes nothing but the number of lines redelivered.
+    #[test]
+    fn redelivery_changes_nothing(lines in prop::collection::vec(line(), 1..40), again in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
+                                  window in windows()) {
+        let with_id = |(at, line): (usize, &String)| line.replacen('{', &format!(r#"{{"id":"{at}","#), 1);
+        let lines: Vec<String> = lines.iter().enumerate().map(with_id).collect();
+        let mut all = lines.clone();
+        for index in &again {
+            let copy = lines[index.index(lines.len())].clone();
+            all.insert(index.index(all.len()), copy);
+        }
+        let (once, mut tables) = (counted(window, &lines), counted(window, &all));
+        // Lines of the shield and of inner segments do not come as far as their id is looked at.
+        let before_the_id = |fate| matches!(fate, Fate::Ignored(Reason::Shield | Reason::InnerSegment));
+        let (more, redelivered) = (tables.lines(before_the_id) - once.lines(before_the_id), Fate::Ignored(Reason::Redelivered));
+        prop_assert_eq!(tables.lines(|fate| fate == redelivered) + more, again.len() as i64);
+        tables.fates.retain(|(_, fate), _| *fate != redelivered && !before_the_id(*fate));
+        let mut once = once;
+        once.fates.retain(|(_, fate), _| !before_the_id(*fate));
+        prop_assert_eq!(tables, once);
+    }
+
+    /// Deltas are added up in any grouping and order, and an empty one adds nothing.
+    #[test]
+    fn deltas_add_up(a in delta(), b in delta(), c in delta()) {
+        let sum = |parts: &[&Delta]| {
+            let mut sum = Delta::default();
+            parts.iter().for_each(|part| sum.merge(part));
+            sum
+        };
+        prop_assert_eq!(sum(&[&a, &b]), sum(&[&b, &a]));
+        prop_assert_eq!(sum(&[&sum(&[&a, &b]), &c]), sum(&[&a, &sum(&[&b, &c])]));
+        prop_assert_eq!(sum(&[&a, &Delta::default()]), a.clone());
+        prop_assert_eq!(sum(&[&Delta::default(), &a]), a);
+    }
+}
+
+/// Few keys, so that they meet.
+fn delta() -> impl Strategy<Value = Delta> {
+    let number = || -1_000_000_i64..1_000_000;
+    let episode = || (0_u32..3).prop_map(EpisodeId);
+    let hours = prop::collection::hash_map((episode(), (0..3).prop_map(UtcHour)), number(), 0..5);
+    let row = prop::array::uniform6(number()).prop_map(
+        |[downloads, listeners, requests, delivered_bytes, body_bytes, addresses]| EpisodeDay {
+            downloads,
+            listeners,
+            requests,
+            delivered_bytes,
+            body_bytes,
+            addresses,
+        },
+    );
+    let days = prop::collection::hash_map((episode(), (0..3).prop_map(UtcDay)), row, 0..5);
+    let fate = prop::sample::select(Fate::all().take(4).collect::<Vec<_>>());
+    let fate = ((0..3).prop_map(UtcDay), (0_u16..2).prop_map(SourceId), fate);
+    let count = (number(), number()).prop_map(|(requests, body_bytes)| FateCount { requests, body_bytes });
+    let fates = prop::collection::hash_map(fate, count, 0..5);
+    (hours, days, fates).prop_map(|(hours, days, fates)| Delta {
+        episode_hours: hours.into_iter().collect(),
+        episode_days: days.into_iter().collect(),
+        fate_days: fates.into_iter().collect(),
+    })
+}
