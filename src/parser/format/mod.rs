@@ -62,12 +62,12 @@ pub enum FormatError {
 /// A compiled format.
 #[derive(Clone, Debug)]
 pub(super) struct Compiled {
-    lines: Lines,
+    layout: Layout,
     origins: Arc<[Origin]>,
 }
 
 #[derive(Clone, Debug)]
-enum Lines {
+enum Layout {
     Text(Arc<TextFormat>),
     Object(Arc<Keys>),
 }
@@ -103,22 +103,22 @@ impl Compiled {
         if !missing.is_empty() {
             return Err(FormatError::Missing(missing));
         }
-        let lines = if is_object(&parts) {
-            Lines::Object(Arc::new(object::compile(&parts)?))
+        let layout = if is_object(&parts) {
+            Layout::Object(Arc::new(object::compile(&parts)?))
         } else {
-            Lines::Text(Arc::new(TextFormat::compile(parts, false)?))
+            Layout::Text(Arc::new(TextFormat::compile(parts, false)?))
         };
-        Ok(Self { lines, origins: origins.into() })
+        Ok(Self { layout, origins: origins.into() })
     }
 
     pub(super) fn parse<'a>(&self, line: &'a [u8]) -> Result<Request<'a>, Malformed> {
-        let format = match &self.lines {
-            Lines::Object(keys) => {
+        let format = match &self.layout {
+            Layout::Object(keys) => {
                 let mut draft = Draft::new();
                 json::parse(prefix::strip(line)?, keys, &mut draft)?;
                 return draft.finish();
             }
-            Lines::Text(format) => format,
+            Layout::Text(format) => format,
         };
         let parse = |line| {
             let mut draft = Draft::new();
