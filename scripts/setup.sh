@@ -68,7 +68,7 @@ has_toolchain() { [[ $'\n'$(rustup toolchain list) == *$'\n'"$1-"* ]]; }
 
 install_toolchain() {
   say "installing Rust $1 by rustup"
-  rustup toolchain install "$1" --profile minimal --no-self-update "${@:2}" 2>&1 | sed 's/^/setup: /' >&2
+  rustup --quiet toolchain install "$1" --profile minimal --no-self-update "${@:2}" >&2
 }
 
 need_fuzzing() {
