@@ -2,7 +2,7 @@
 //! change a table. On the pure engine and parser, without files or sockets.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use castmeter::attribution::agent::AgentTable;
 use castmeter::attribution::{
@@ -19,7 +19,7 @@ const MONDAY: i64 = 1_793_577_600;
 
 /// A small world, so that random lines meet in sessions: a minute is 600 bytes where the duration is unknown.
 fn engine(window: Window) -> Engine {
-    static AGENTS: LazyLock<AgentTable> = LazyLock::new(AgentTable::builtin);
+    static AGENTS: LazyLock<Arc<AgentTable>> = LazyLock::new(|| Arc::new(AgentTable::builtin()));
     let thresholds = Thresholds { assumed_bytes_per_second: 10, ..Thresholds::default() };
     let episode = |slug: &str, size, duration_ms, audio_start| Episode {
         show: "night".to_owned(),
@@ -156,7 +156,7 @@ fn response() -> impl Strategy<Value = String> {
         });
     let asked = (bytes.clone(), 0_u64..2_000, 0_u64..2_000).prop_map(|(bytes, a, b)| {
         let range =
-            [format!("{a}-{b}"), format!("{a}-"), format!("-{a}"), format!("0-1"), format!("{a}-,-5")];
+            [format!("{a}-{b}"), format!("{a}-"), format!("-{a}"), "0-1".to_owned(), format!("{a}-,-5")];
         format!(r#""status":206,"body_bytes":{bytes},"range":"bytes={}""#, range[(b % 5) as usize])
     });
     let unplaced = bytes.clone().prop_map(|bytes| format!(r#""status":206,"body_bytes":{bytes}"#));
