@@ -143,7 +143,7 @@ impl Default for Journal {
 }
 
 impl Journal {
-    pub fn settings(&self) -> journal::Settings {
+    fn settings(&self) -> journal::Settings {
         journal::Settings {
             sync_interval: self.sync_interval,
             keep: self.keep,
@@ -271,6 +271,14 @@ impl Config {
             Some(url) => url.0.clone(),
             None => format!("sqlite:{}", self.data_dir.join("castmeter.sqlite").display()),
         }
+    }
+
+    /// The journal's settings. What open days need is kept, whatever `journal.keep` says: their sessions are had back
+    /// from it after a restart.
+    pub fn journal(&self) -> journal::Settings {
+        const OPEN_AT_MOST: Duration = Duration::from_secs(48 * 3600);
+        let settings = self.journal.settings();
+        journal::Settings { keep: settings.keep.max(self.lateness.saturating_add(OPEN_AT_MOST)), ..settings }
     }
 
     /// The format of a source's lines.

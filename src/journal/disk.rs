@@ -5,6 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, IoSlice, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -65,7 +66,7 @@ impl Disk {
     /// A new file that only grows at its end. Fails where there is one of that name.
     pub fn create(&self, path: &Path) -> Result<File, JournalError> {
         self.allow(Operation::Create, path)
-            .and_then(|()| OpenOptions::new().append(true).create_new(true).open(path))
+            .and_then(|()| OpenOptions::new().append(true).create_new(true).mode(0o600).open(path))
             .map_err(|error| JournalError::io("create", path, error))
     }
 

@@ -32,6 +32,7 @@ mod tests;
 mod worker;
 mod writer;
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -69,7 +70,9 @@ impl<T: Send + 'static> Journal<T> {
     /// written; the journal cannot tell its identity any more.
     pub fn open(folder: &Path, settings: Settings) -> Result<Self, JournalError> {
         let settings = settings.normalised();
-        std::fs::create_dir_all(folder).map_err(|error| JournalError::io("create", folder, error))?;
+        // Lines hold addresses: nobody else's business.
+        let created = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        created.map_err(|error| JournalError::io("create", folder, error))?;
         let lock = lock::Lock::take(folder)?;
         let disk = disk::Disk::new(settings.faults.clone());
         if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {

@@ -19,19 +19,22 @@ pub enum RecordKind {
     Redelivered = 2,
     /// What counting reads besides lines changed here (catalogue, lists, thresholds…); bytes of the writer's own.
     Rules = 3,
-    /// A [`RecordKind::Batch`] whose last line was cut by its connection's end.
-    CutBatch = 4,
+    /// A [`RecordKind::Stream`] whose last line was cut by its connection's end.
+    CutStream = 4,
+    /// A piece of a stream of lines. Unlike with a body, the same bytes again are other requests.
+    Stream = 5,
 }
 
 impl RecordKind {
-    pub const ALL: [Self; 4] = [Self::Batch, Self::Redelivered, Self::Rules, Self::CutBatch];
+    pub const ALL: [Self; 5] = [Self::Batch, Self::Redelivered, Self::Rules, Self::CutStream, Self::Stream];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::Batch => "batch",
             Self::Redelivered => "redelivered",
             Self::Rules => "rules",
-            Self::CutBatch => "cut_batch",
+            Self::CutStream => "cut_stream",
+            Self::Stream => "stream",
         }
     }
 
@@ -102,7 +105,7 @@ mod tests {
 
     #[test]
     fn the_numbers_of_kinds_are_fixed() {
-        assert_eq!(RecordKind::ALL.map(|kind| kind as u8), [1, 2, 3, 4]);
+        assert_eq!(RecordKind::ALL.map(|kind| kind as u8), [1, 2, 3, 4, 5]);
         assert_eq!(RecordKind::from_number(0), None);
         assert_eq!(RecordKind::from_number(2), Some(RecordKind::Redelivered));
     }

@@ -5,6 +5,7 @@
 //! read is absent and never costs the line.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use super::meaning::{Meaning, Rank};
 use super::range::{content_range, requested_range};
@@ -30,6 +31,15 @@ struct Slot<'a> {
     rank: Rank,
 }
 
+/// The fields that every request has.
+struct Required<'a> {
+    start: Timestamp,
+    address: IpAddr,
+    url: Text<'a>,
+    status: u16,
+    body_bytes: ByteCount,
+}
+
 impl<'a> Draft<'a> {
     pub(super) fn new() -> Self {
         let empty = Slot {
@@ -51,66 +61,55 @@ impl<'a> Draft<'a> {
 
     /// The request, or why it is none.
     pub(super) fn finish(&self) -> Result<Request<'a>, Malformed> {
+        let Required { start, address, url, status, body_bytes } = self.required()?;
+        Ok(Request {
+            start,
+            address,
+            url,
+            status,
+            body_bytes,
+            id: self.get(Meaning::Id).text(),
+            elapsed_us: self.elapsed_us(),
+            method: self.get(Meaning::Method).text(),
+            host: self.get(Meaning::Host).text(),
+            range: self.get(Meaning::Range).text().map(|header| requested_range(&header)),
+            content_range: self.get(Meaning::ContentRange).read(content_range).good(),
+            completed: self.get(Meaning::Completed).read(value::boolean).good(),
+            user_agent: self.get(Meaning::UserAgent).text(),
+            referer: self.get(Meaning::Referer).text(),
+            country: self.get(Meaning::Country).text().map_or(Country::UNKNOWN, |code| Country::parse(&code)),
+            region: self.get(Meaning::Region).text(),
+            asn: self.get(Meaning::Asn).read(|text| value::number(text)?.try_into().ok()).good(),
+            proxy_type: self.get(Meaning::ProxyType).text(),
+            proxy_description: self.get(Meaning::ProxyDescription).text(),
+            pop: self.pop(),
+            cache_state: self.get(Meaning::CacheState).text(),
+            edge: self.edge(),
+            inner: self.get(Meaning::Inner).read(value::boolean).good(),
+        })
+    }
+
+    /// What no line can do without; else the defect that comes first, whatever is wrong first in the line.
+    fn required(&self) -> Result<Required<'a>, Malformed> {
+        use Reading::{Absent, Bad, Good};
         let start = self.start();
         let address = self.get(Meaning::Address).read(value::address);
         let url = self.get(Meaning::Url).text();
         let status = self.get(Meaning::Status).read(value::status);
         let bytes = self.get(Meaning::BodyBytes).read(value::byte_count);
         let version = self.get(Meaning::Version).read(|text| (text == b"1").then_some(()));
-
-        let defect = if start == Reading::Absent
-            || address == Reading::Absent
-            || url.is_none()
-            || status == Reading::Absent
-            || bytes == Reading::Absent
-        {
-            Defect::MissingField
-        } else if start == Reading::Bad {
-            Defect::BadTime
-        } else if address == Reading::Bad {
-            Defect::BadAddress
-        } else if status == Reading::Bad || bytes == Reading::Bad {
-            Defect::BadNumber
-        } else {
-            Defect::UnknownVersion
-        };
-        match (start, address, url, status, bytes, version) {
-            (
-                Reading::Good(start),
-                Reading::Good(address),
-                Some(url),
-                Reading::Good(status),
-                Reading::Good(bytes),
-                Reading::Absent | Reading::Good(()),
-            ) => Ok(Request {
-                start,
-                address,
-                url,
-                status,
-                body_bytes: ByteCount(bytes),
-                id: self.get(Meaning::Id).text(),
-                elapsed_us: self.elapsed_us(),
-                method: self.get(Meaning::Method).text(),
-                host: self.get(Meaning::Host).text(),
-                range: self.get(Meaning::Range).text().map(|header| requested_range(&header)),
-                content_range: self.get(Meaning::ContentRange).read(content_range).good(),
-                completed: self.get(Meaning::Completed).read(value::boolean).good(),
-                user_agent: self.get(Meaning::UserAgent).text(),
-                referer: self.get(Meaning::Referer).text(),
-                country: self
-                    .get(Meaning::Country)
-                    .text()
-                    .map_or(Country::UNKNOWN, |code| Country::parse(&code)),
-                region: self.get(Meaning::Region).text(),
-                asn: self.get(Meaning::Asn).read(|text| value::number(text)?.try_into().ok()).good(),
-                proxy_type: self.get(Meaning::ProxyType).text(),
-                proxy_description: self.get(Meaning::ProxyDescription).text(),
-                pop: self.pop(),
-                cache_state: self.get(Meaning::CacheState).text(),
-                edge: self.edge(),
-                inner: self.get(Meaning::Inner).read(value::boolean).good(),
-            }),
-            (start, ..) => Err(Malformed { defect, start: start.good() }),
+        let malformed = |defect| Err(Malformed { defect, start: start.good() });
+        match (start, address, url, status, bytes) {
+            (Good(start), Good(address), Some(url), Good(status), Good(bytes)) if version != Bad => {
+                Ok(Required { start, address, url, status, body_bytes: ByteCount(bytes) })
+            }
+            (Absent, ..) | (_, Absent, ..) | (_, _, None, ..) | (.., Absent, _) | (.., Absent) => {
+                malformed(Defect::MissingField)
+            }
+            (Bad, ..) => malformed(Defect::BadTime),
+            (_, Bad, ..) => malformed(Defect::BadAddress),
+            (.., Bad, _) | (.., Bad) => malformed(Defect::BadNumber),
+            _ => malformed(Defect::UnknownVersion),
         }
     }
 

@@ -179,8 +179,17 @@ fn weekday(input: &[u8]) -> Parsed<'_, ()> {
 }
 
 /// Exactly `N` digits.
+#[inline]
 pub(super) fn digits<const N: usize>(input: &[u8]) -> Parsed<'_, u32> {
-    map_opt(take(N), |digits: &[u8]| number(digits)?.try_into().ok()).parse(input)
+    let (digits, rest) = input.split_first_chunk::<N>().ok_or(nom::Err::Error(()))?;
+    let mut value = 0;
+    for digit in digits.map(|digit| digit.wrapping_sub(b'0')) {
+        if digit > 9 {
+            return Err(nom::Err::Error(()));
+        }
+        value = value * 10 + u32::from(digit);
+    }
+    Ok((rest, value))
 }
 
 #[cfg(test)]

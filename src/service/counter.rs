@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hashbrown::HashMap;
 
+use super::bodies::{self, Digest, SeenBodies};
 use super::rules::{Parsers, Rules};
 use super::samples::{Samples, log_first};
 use crate::attribution::{Engine, Episode, Receipt, Secret};
@@ -22,8 +23,20 @@ use crate::units::{ByteCount, JournalPosition, SourceId, Timestamp};
 /// What goes with a record to counting, so that it need not be read back.
 #[derive(Clone, Debug)]
 pub enum Handoff {
-    Batch { source: Arc<str>, received_at: Timestamp, lines: Bytes, tail_is_cut: bool },
+    Lines(Lines),
     Rules { rules: Arc<Rules> },
+}
+
+/// Lines that came in together.
+#[derive(Clone, Debug)]
+pub struct Lines {
+    pub source: Arc<str>,
+    pub received_at: Timestamp,
+    /// Inflated.
+    pub lines: Bytes,
+    pub tail_is_cut: bool,
+    /// Of a body as it was received; a piece of a stream has none.
+    pub digest: Option<Digest>,
 }
 
 /// Sums since they were last taken, with all that is needed to name them.
@@ -64,6 +77,7 @@ pub struct Counter {
     given_episodes: usize,
     catalog_changed: bool,
     samples: Samples,
+    bodies: SeenBodies,
     /// Ranges merged over a gap since the last call of [`Counter::take_gaps_closed`].
     gaps_closed: u64,
 }
@@ -83,6 +97,7 @@ impl Counter {
             given_episodes: 0,
             catalog_changed: false,
             samples: Samples::default(),
+            bodies: SeenBodies::new(rules.redelivery_window),
             gaps_closed: 0,
         })
     }
@@ -103,8 +118,8 @@ impl Counter {
 
     fn count_handoff(&mut self, handoff: &Handoff) -> Result<(), CountError> {
         match handoff {
-            Handoff::Batch { source, received_at, lines, tail_is_cut } => {
-                self.count_batch(source, *received_at, lines, *tail_is_cut);
+            Handoff::Lines(lines) => {
+                self.count_lines(lines);
                 Ok(())
             }
             Handoff::Rules { rules } => self.change_rules(rules),
@@ -114,12 +129,16 @@ impl Counter {
     fn count_stored(&mut self, entry: &Entry) -> Result<(), CountError> {
         let record = &entry.record;
         match record.kind {
-            RecordKind::Batch | RecordKind::CutBatch => {
+            RecordKind::Batch | RecordKind::Stream | RecordKind::CutStream => {
                 // It passed its limits when it was received.
                 let limits = decode::Limits { inflated: ByteCount(u64::MAX), ratio: u32::MAX };
-                let lines = decode::decode(record.encoding, &record.payload, limits)?;
-                let tail_is_cut = record.kind == RecordKind::CutBatch;
-                self.count_batch(&record.source, record.received_at, &lines, tail_is_cut);
+                self.count_lines(&Lines {
+                    source: record.source.clone(),
+                    received_at: record.received_at,
+                    lines: decode::decode(record.encoding, &record.payload, limits)?,
+                    tail_is_cut: record.kind == RecordKind::CutStream,
+                    digest: (record.kind == RecordKind::Batch).then(|| bodies::digest(&record.payload)),
+                });
             }
             RecordKind::Rules => self.change_rules(&Rules::from_payload(&record.payload)?)?,
             RecordKind::Redelivered => {}
@@ -127,13 +146,15 @@ impl Counter {
         Ok(())
     }
 
-    fn count_batch(&mut self, source: &Arc<str>, at: Timestamp, lines: &[u8], tail_is_cut: bool) {
-        let source_id = self.source_id(source);
-        let receipt = Receipt { source: source_id, at, redelivered: false };
+    fn count_lines(&mut self, batch: &Lines) {
+        let Lines { source, lines, .. } = batch;
+        let received_at = batch.received_at;
+        let redelivered = batch.digest.is_some_and(|digest| self.bodies.check(digest, received_at));
+        let receipt = Receipt { source: self.source_id(source), at: received_at, redelivered };
         let parser = self.parsers.of(source).clone();
         // A connection that closed within a line leaves it without its end.
-        let whole =
-            if tail_is_cut { memchr::memrchr(b'\n', lines).map_or(0, |at| at + 1) } else { lines.len() };
+        let end = || memchr::memrchr(b'\n', lines).map_or(0, |at| at + 1);
+        let whole = if batch.tail_is_cut { end() } else { lines.len() };
         for line in parser::lines(&lines[..whole], self.max_line_bytes) {
             match line {
                 Ok(line) => self.count_line(source, line, &parser.parse(line), receipt),
@@ -169,6 +190,7 @@ impl Counter {
     fn change_rules(&mut self, rules: &Rules) -> Result<(), CountError> {
         self.parsers = rules.parsers()?;
         self.max_line_bytes = rules.max_line_bytes;
+        self.bodies.set_window(rules.redelivery_window);
         self.engine.change_policy(
             rules.service_policy()?,
             Arc::new(rules.agent_table()?),

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::counter::Handoff;
 use super::rules::Rules;
-use crate::catalog::{Catalog, Location, Refresh, Settings, Source};
+use crate::catalog::{Catalog, Location, Problem, Refresh, Settings, Source};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::journal::{self, JournalError, Record, RecordKind};
@@ -18,7 +18,7 @@ use crate::units::Encoding;
 pub fn open_offline(
     config: &Config,
     clock: &dyn Clock,
-    mut tell: impl FnMut(String),
+    tell: impl FnMut(&Problem),
 ) -> Result<Option<Catalog>, ConfigError> {
     let Some(mut catalog) = open(config, Settings::default(), clock)? else { return Ok(None) };
     if sources(config).any(|source| matches!(source.location, Location::Url(_))) {
@@ -27,7 +27,7 @@ pub fn open_offline(
             return Err(ConfigError::invalid("catalog", error.to_string()));
         }
     }
-    catalog.problems().for_each(|problem| tell(problem.to_string()));
+    catalog.problems().for_each(tell);
     Ok(Some(catalog))
 }
 

@@ -5,6 +5,7 @@
 //! and answer what they have, the journal closes, counting ends behind its last record, the last sums are
 //! committed. What there is no time for stays in the journal for the next start.
 
+mod bodies;
 mod committing;
 mod counter;
 mod counting;

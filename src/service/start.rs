@@ -17,7 +17,7 @@ use super::counter::{Counter, Handoff};
 use super::counting::{Counting, Pending};
 use super::episodes::{Refreshing, note_rules, open_kept};
 use super::health::{Health, StoreState};
-use super::intake::JournalIntake;
+use super::intake::{JournalIntake, Unit};
 use super::rules::Rules;
 use super::secret::{self, SecretError};
 use crate::attribution::Secret;
@@ -88,13 +88,13 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
     let secret = secret::load_or_create(folder)?;
     let store = Store::open(&config.database_url(), store::Settings::default())?;
     let Journal { writer, feed, report, .. } =
-        Journal::<Handoff>::open(&folder.join("journal"), config.journal.settings())?;
+        Journal::<Handoff>::open(&folder.join("journal"), config.journal())?;
     report_recovery(&report);
 
-    let intake = Arc::new(JournalIntake::new(writer.clone()));
     let surroundings = Surroundings { clock: Arc::clone(&clock), observer: metrics.clone() };
-    let http = HttpReceiver::new(config.http(), Arc::clone(&intake), surroundings.clone())?;
-    let syslog = SyslogReceiver::new(config.syslog(), intake, surroundings)?;
+    let intake = |unit| Arc::new(JournalIntake::new(writer.clone(), unit));
+    let http = HttpReceiver::new(config.http(), intake(Unit::Body), surroundings.clone())?;
+    let syslog = SyslogReceiver::new(config.syslog(), intake(Unit::Stream), surroundings)?;
     let http_listener = bind("http.listen", config.http.listen)?;
     let syslog_listener = bind("syslog.listen", config.syslog.listen)?;
     let udp_sockets = match config.syslog.listen_udp {

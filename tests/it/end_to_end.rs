@@ -202,3 +202,27 @@ fn health_metrics_and_page() {
     });
     assert!(service.stop().success());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_sent_again_counts_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup::new(folder.path());
+    let line = |url: &str| {
+        format!(
+            r#"{{"v":1,"start_us":1767607200000000,"ip":"192.0.2.1","url":"{url}","status":200,"body_bytes":5000000,"ua":"Overcast/3.0 (+http://overcast.fm/; iOS podcast app)"}}"#
+        )
+    };
+    let body = format!("{}\n{}\n", line("/show/one.mp3"), line("/show/two.mp3"));
+    let service = setup.start();
+    assert_eq!(service.post(&[], body.as_bytes()).0, 200);
+    assert_eq!(service.post(&[], body.as_bytes()).0, 200);
+    assert!(service.stop().success());
+    // What was received before the restart is still known to have been.
+    let service = setup.start();
+    assert_eq!(service.post(&[], body.as_bytes()).0, 200);
+    assert_eq!(service.post(&[], line("/show/one.mp3").as_bytes()).0, 200);
+    assert!(service.stop().success());
+    let rows = as_counted(&tables(&setup.database_url()).await);
+    let fates: Vec<&String> = rows.iter().filter(|row| row.starts_with("fate|")).collect();
+    assert_eq!(fates, ["fate|ignored|redelivered|4|20000000", "fate|valid||3|15000000"]);
+}

@@ -16,14 +16,14 @@ mod vocabulary;
 
 use std::sync::Arc;
 
-use super::column::Content;
+use super::Origin;
+use super::column::{Column, Content, Shape};
 use super::draft::Draft;
 use super::field::{Field, FieldSet};
 use super::json::{self, Keys};
 use super::meaning::Meaning;
 use super::prefix;
 use super::strftime::Parts;
-use super::{Origin, column};
 use crate::event::{Malformed, Request};
 use understand::{Part, Source};
 
@@ -62,12 +62,12 @@ pub enum FormatError {
 /// A compiled format.
 #[derive(Clone, Debug)]
 pub(super) struct Compiled {
-    lines: Lines,
+    layout: Layout,
     origins: Arc<[Origin]>,
 }
 
 #[derive(Clone, Debug)]
-enum Lines {
+enum Layout {
     Text(Arc<TextFormat>),
     Object(Arc<Keys>),
 }
@@ -103,22 +103,22 @@ impl Compiled {
         if !missing.is_empty() {
             return Err(FormatError::Missing(missing));
         }
-        let lines = if is_object(&parts) {
-            Lines::Object(Arc::new(object::compile(&parts)?))
+        let layout = if is_object(&parts) {
+            Layout::Object(Arc::new(object::compile(&parts)?))
         } else {
-            Lines::Text(Arc::new(TextFormat::compile(parts, false)?))
+            Layout::Text(Arc::new(TextFormat::compile(parts, false)?))
         };
-        Ok(Self { lines, origins: origins.into() })
+        Ok(Self { layout, origins: origins.into() })
     }
 
     pub(super) fn parse<'a>(&self, line: &'a [u8]) -> Result<Request<'a>, Malformed> {
-        let format = match &self.lines {
-            Lines::Object(keys) => {
+        let format = match &self.layout {
+            Layout::Object(keys) => {
                 let mut draft = Draft::new();
                 json::parse(prefix::strip(line)?, keys, &mut draft)?;
                 return draft.finish();
             }
-            Lines::Text(format) => format,
+            Layout::Text(format) => format,
         };
         let parse = |line| {
             let mut draft = Draft::new();
@@ -172,7 +172,7 @@ fn origins(parts: &[Part]) -> Vec<Origin> {
 /// Takes no start from patterns that together do not make one: an hour alone, a fraction alone.
 fn drop_partial_start(parts: &mut [Part]) {
     let pattern = |part: &Part| match part {
-        Part::Value(Source { column: column::Column { content: Content::Start(pattern), .. }, .. }) => {
+        Part::Value(Source { column: Column { content: Content::Start(pattern), .. }, .. }) => {
             Some(pattern.example())
         }
         _ => None,
@@ -185,7 +185,7 @@ fn drop_partial_start(parts: &mut [Part]) {
         if let Part::Value(source) = part
             && matches!(source.column.content, Content::Start(_))
         {
-            source.column = column::Column::unused(column::Shape::Name);
+            source.column = Column::unused(Shape::Name);
         }
     }
 }
@@ -207,12 +207,13 @@ fn without_header(mut parts: Vec<Part>) -> Vec<Part> {
     let line = sample.concat();
     let Some(message) = prefix::header(&line) else { return parts };
     let mut header = line.len() - message.len();
-    let whole = sample.iter().take_while(|text| {
-        let within = header >= text.len();
-        header = if within { header - text.len() } else { header };
-        within
-    });
-    let whole = whole.count();
+    let mut whole = 0;
+    while let Some(part) = sample.get(whole)
+        && header >= part.len()
+    {
+        header -= part.len();
+        whole += 1;
+    }
     parts.drain(..whole);
     if let Some(Part::Literal(literal)) = parts.first_mut() {
         literal.text.drain(..header);

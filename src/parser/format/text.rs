@@ -23,7 +23,7 @@ use crate::parser::meaning::Meaning;
 use crate::parser::value::{Kind, Value};
 
 /// More values than any format has.
-const MAX_COLUMNS: usize = 128;
+const MAX_COLUMNS: usize = 64;
 
 /// How many times the length of a line may be searched through.
 const SEARCHES: usize = 64;

@@ -139,7 +139,7 @@ impl LineFramer {
 
     /// Keeps a line's beginning, as much as a line and a carriage return may have.
     fn hold(&mut self, part: &[u8]) {
-        let room = (self.max_line_bytes + 1).saturating_sub(self.held.len());
+        let room = self.max_line_bytes.saturating_add(1) - self.held.len();
         self.too_long |= part.len() > room;
         self.held.extend_from_slice(&part[..part.len().min(room)]);
         self.within = true;

@@ -15,7 +15,7 @@ const MAX_LENGTH_DIGITS: u32 = 10;
 pub(super) struct Octets {
     max_line_bytes: usize,
     state: State,
-    /// The beginning of the current message; never more than `max_line_bytes`.
+    /// The beginning of the current message; never more than a line and its end.
     held: Vec<u8>,
 }
 
@@ -38,6 +38,11 @@ const BETWEEN: State = State::Length { digits: 0, value: 0 };
 impl Octets {
     pub(super) fn new(max_line_bytes: usize) -> Self {
         Self { max_line_bytes, state: BETWEEN, held: Vec::new() }
+    }
+
+    /// A line and its end.
+    fn max_held(&self) -> usize {
+        self.max_line_bytes.saturating_add(2)
     }
 
     pub(super) fn push(&mut self, mut input: &[u8], each: &mut impl FnMut(Line<'_>)) {
@@ -92,14 +97,16 @@ impl Octets {
         let left = remaining - take as u64;
         let whole = left == 0 && self.held.is_empty() && take as u64 == length;
         if !whole {
-            let room = (self.max_line_bytes + 2).saturating_sub(self.held.len());
+            let room = self.max_held() - self.held.len();
             self.held.extend_from_slice(&part[..take.min(room)]);
         }
         self.state = if left > 0 { State::Message { remaining: left, length } } else { BETWEEN };
         if left == 0 {
             let message = if whole { part } else { &self.held };
             let message = message.strip_suffix(b"\n").unwrap_or(message);
-            if let Some(line) = Splitter::for_stream().line(message, self.max_line_bytes) {
+            if length > self.max_held() as u64 {
+                each(Err(Defect::TooLong.into()));
+            } else if let Some(line) = Splitter::for_stream().line(message, self.max_line_bytes) {
                 each(line);
             }
             self.held.clear();
@@ -110,7 +117,7 @@ impl Octets {
     /// A frame that is not complete is cut short, wherever it ends: its length says so.
     pub(super) fn finish(self, each: &mut impl FnMut(Line<'_>)) {
         match self.state {
-            State::Message { length, .. } if length > self.max_line_bytes as u64 + 2 => {
+            State::Message { length, .. } if length > self.max_held() as u64 => {
                 each(Err(Defect::TooLong.into()));
             }
             State::Message { .. } | State::Length { digits: 1.., .. } => each(Err(Defect::Truncated.into())),
@@ -150,6 +157,7 @@ mod tests {
             ("9 12345678\n", &["12345678"]),
             ("9 1234567893 abc", &["!too_long", "abc"]),
             ("20 123456789012345678903 abc", &["!too_long", "abc"]),
+            ("12 12345678\r\nxx3 abc", &["!too_long", "abc"]),
             ("<134>abc\n3 abc", &["!bad_prefix", "abc"]),
             ("3abc\n3 abc", &["!bad_prefix", "abc"]),
             ("99999999999 x\n1 y", &["!bad_prefix", "y"]),
