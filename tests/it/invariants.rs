@@ -171,7 +171,7 @@ fn response() -> impl Strategy<Value = String> {
         });
     let asked = (bytes.clone(), 0_u64..2_000, 0_u64..2_000).prop_map(|(bytes, a, b)| {
         let range =
-            [format!("{a}-{b}"), format!("{a}-"), format!("-{a}"), format!("0-1"), format!("{a}-,-5")];
+            [format!("{a}-{b}"), format!("{a}-"), format!("-{a}"), "0-1".to_owned(), format!("{a}-,-5")];
         format!(r#""status":206,"body_bytes":{bytes},"range":"bytes={}""#, range[(b % 5) as usize])
     });
     let unplaced = bytes.clone().prop_map(|bytes| format!(r#""status":206,"body_bytes":{bytes}"#));
