@@ -2,7 +2,6 @@
 
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use super::*;
 use crate::journal::{FullReason, JournalError, Operation, Status, Verdict, Writer};
@@ -25,7 +24,7 @@ async fn maintain(journal: &Journal<Value>, hour: i64) {
 
 /// Waits for what the journal does by itself.
 async fn wait_until(writer: &Writer<Value>, is_so: impl Fn(&Status) -> bool) {
-    let began = Instant::now();
+    let began = super::super::status::moment();
     while !is_so(&writer.status()) {
         assert!(began.elapsed() < Duration::from_secs(60), "never so: {:?}", writer.status());
         tokio::time::sleep(Duration::from_millis(5)).await;
