@@ -257,7 +257,11 @@ impl Log {
         }
         if self.held.count() == 1 && self.active.is_none() {
             // Nothing else would tell a new process how far the journal has come.
-            identity::write(&self.disk, &self.folder, FileHead { identity: self.identity, first: end })?;
+            match identity::write(&self.disk, &self.folder, FileHead { identity: self.identity, first: end })
+            {
+                Err(error) if error.is_no_space() => return Ok(false),
+                written => written?,
+            }
         }
         self.held.drop_oldest(&self.disk)?;
         Ok(true)

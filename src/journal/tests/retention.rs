@@ -128,6 +128,44 @@ async fn a_reader_goes_on_behind_what_was_dropped() {
 }
 
 #[tokio::test]
+async fn a_feed_that_waits_holds_no_file_that_was_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = open(folder.path(), Settings { handoff_batches: 1, ..two_a_segment() });
+    for _ in 0..2 {
+        append_at(&journal, 0).await.unwrap();
+    }
+    for _ in 0..2 {
+        journal.feed.next().await.unwrap().unwrap();
+    }
+    assert!(tokio::time::timeout(Duration::ZERO, journal.feed.next()).await.is_err(), "nothing more");
+    journal.writer.set_committed(JournalPosition(2)).unwrap();
+    maintain(&journal, 1000).await;
+    assert_eq!(first_positions(folder.path()), [0_u64; 0]);
+    let open_files = std::fs::read_dir("/proc/self/fd").unwrap();
+    let targets = open_files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    let held =
+        targets.filter(|target| target.starts_with(folder.path()) && !target.ends_with("journal.lock"));
+    assert_eq!(held.collect::<Vec<_>>(), Vec::<std::path::PathBuf>::new());
+}
+
+#[tokio::test]
+async fn a_disk_without_space_for_a_note_is_full_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path(), two_a_segment());
+    append_at(&journal, 0).await.unwrap();
+    journal.writer.close().await;
+    let no_space = |operation: Operation, _: &Path| match operation {
+        Operation::Create => Verdict::Fail(ErrorKind::StorageFull),
+        _ => Verdict::Proceed,
+    };
+    let journal = open(folder.path(), Settings { faults: Some(Arc::new(no_space)), ..two_a_segment() });
+    journal.writer.set_committed(JournalPosition(1)).unwrap();
+    let refused = append_at(&journal, 1).await.unwrap_err();
+    assert!(matches!(refused, JournalError::Full(FullReason::Disk)), "{refused}");
+    assert_eq!(contents(&journal.reader).len(), 1);
+}
+
+#[tokio::test]
 async fn the_bound_is_kept_and_what_is_not_committed_stays() {
     let folder = tempfile::tempdir().unwrap();
     let bound = Settings::LEAST_MAX_BYTES;
