@@ -22,8 +22,6 @@ const WINDOW: usize = 32;
 #[derive(Clone, Debug)]
 pub(in crate::parser) struct Keys {
     rows: Vec<Row>,
-    /// Fastly prints `-`, `(null)` and `?` for what is not there, also where a format has no quotes around it.
-    pub(super) bare_words: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -53,14 +51,8 @@ pub(in crate::parser) enum Target {
 }
 
 impl Keys {
-    /// For lines that are JSON and nothing else.
-    pub(super) fn strict() -> Self {
-        Self { rows: Vec::new(), bare_words: false }
-    }
-
-    /// For lines of a format string, which are what it made of them.
-    pub(in crate::parser) fn of_format() -> Self {
-        Self { rows: Vec::new(), bare_words: true }
+    pub(in crate::parser) fn new() -> Self {
+        Self { rows: Vec::new() }
     }
 
     pub(in crate::parser) fn push(&mut self, name: &[u8], target: Target) {
@@ -161,7 +153,7 @@ mod tests {
     #[test]
     fn keys_are_found_wherever_they_are_expected() {
         let long = "k".repeat(40);
-        let mut keys = Keys::strict();
+        let mut keys = Keys::new();
         for name in ["a", "bb", "q\"", &long] {
             keys.push(name.as_bytes(), Target::Nothing);
         }
