@@ -58,11 +58,7 @@ const fn boolean(name: &'static str, help: &'static str) -> Key {
 
 /// In the order of `--help`.
 pub const KEYS: &[Key] = &[
-    text(
-        "data_dir",
-        "FOLDER",
-        "Journal, secret, snapshots and the embedded database [default: ./castmeter-data]",
-    ),
+    text("data_dir", "FOLDER", "Journal, secret and the embedded database [default: ./castmeter-data]"),
     text("database_url", "URL", "sqlite:PATH or postgres://… [default: SQLite in the data folder]"),
     text(
         "catalog",
@@ -74,7 +70,7 @@ pub const KEYS: &[Key] = &[
         "SPAN",
         "How often the catalogue's sources are looked at [default: 10m]",
     ),
-    list("feeds", "PATHS", "Paths of your feeds on the CDN: not episodes, kept for subscriber counts"),
+    list("feeds", "PATHS", "Paths of your feeds on the CDN: their lines are `feed`, whatever they look like"),
     text("token", "TOKEN", "Bearer token that senders must show; none: anyone may send"),
     text(
         "log_format",
