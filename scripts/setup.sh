@@ -6,7 +6,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 packages=()
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -38,42 +37,50 @@ install_packages() {
   rm "$log"
 }
 
-# The toolchain of rust-toolchain.toml, in which rustup runs cargo here.
-channel() { sed -n 's/^channel = "\(.*\)"$/\1/p' rust-toolchain.toml; }
+needed_rust() { sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml; }
+
+rust_is_new_enough() {
+  local found
+  found=$(rustc --version 2>/dev/null | cut -d' ' -f2) || return 1
+  [ "$(printf '%s\n' "$(needed_rust)" "$found" | sort -V | head -n1)" = "$(needed_rust)" ]
+}
 
 # rustup's own installer, checked against its published sum.
 install_rustup() {
-  local root folder sum
-  root="${RUSTUP_UPDATE_ROOT:-https://static.rust-lang.org/rustup}/dist/$(uname -m)-unknown-linux-gnu"
+  local triple root folder
+  triple="$(uname -m)-unknown-linux-gnu"
+  root="${RUSTUP_UPDATE_ROOT:-https://static.rust-lang.org/rustup}/dist/$triple"
   folder=$(mktemp -d)
-  say "installing rustup into ${RUSTUP_HOME:-$HOME/.rustup} and ${CARGO_HOME:-$HOME/.cargo}"
+  say "installing Rust by rustup (about 500 MB in ${RUSTUP_HOME:-$HOME/.rustup} and ${CARGO_HOME:-$HOME/.cargo})"
   curl -fsSL --retry 3 -o "$folder/rustup-init" "$root/rustup-init"
+  local sum
   sum=$(curl -fsSL --retry 3 "$root/rustup-init.sha256" | cut -d' ' -f1)
   echo "$sum  $folder/rustup-init" | sha256sum --check --quiet
   chmod +x "$folder/rustup-init"
-  "$folder/rustup-init" -y --quiet --no-modify-path --default-toolchain none
+  "$folder/rustup-init" -y --quiet --no-modify-path --profile minimal --component clippy,rustfmt
   rm -r "$folder"
 }
 
 need_rust() {
-  have cargo || install_rustup
-  if have rustup; then
-    has_toolchain "$(channel)" || install_toolchain "$(channel)" --component clippy,rustfmt
-  elif [ "$(printf '%s\n' "$(channel)" "$(rustc --version | cut -d' ' -f2)" | sort -V | head -n1)" != "$(channel)" ]; then
-    die "$(rustc --version) is too old, $(channel) is needed: remove it, and rustup will be installed"
+  if ! have cargo; then
+    install_rustup
+  elif ! rust_is_new_enough; then
+    have rustup || die "$(rustc --version) is too old, Rust $(needed_rust) is needed: remove it, and rustup will be installed"
+    say "updating Rust to the newest stable release"
+    rustup update --no-self-update stable
+    rust_is_new_enough || die "the Rust in use here is still older than $(needed_rust): rustup default stable"
+  fi
+  if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
+    say "installing rustfmt and clippy"
+    rustup component add rustfmt clippy
   fi
 }
 
-has_toolchain() { [[ $'\n'$(rustup toolchain list) == *$'\n'"$1-"* ]]; }
-
-install_toolchain() {
-  say "installing Rust $1 by rustup"
-  rustup --quiet toolchain install "$1" --profile minimal --no-self-update "${@:2}" >&2
-}
-
 need_fuzzing() {
-  have rustup || die "the fuzzers' instrumentation needs nightly Rust, and that needs rustup"
-  has_toolchain nightly || install_toolchain nightly
+  if ! rustc +nightly --version >/dev/null 2>&1; then
+    say "installing nightly Rust, for the fuzzers' instrumentation"
+    rustup toolchain install nightly --profile minimal
+  fi
   if ! cargo fuzz --version >/dev/null 2>&1; then
     say "installing cargo-fuzz"
     cargo install --locked cargo-fuzz

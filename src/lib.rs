@@ -1,4 +1,4 @@
-//! castmeter: podcast downloads, reach and listen-through from streaming Fastly logs.
+//! castmeter: podcast downloads and listeners from streaming Fastly logs.
 //!
 //! One crate of rooms; `ARCHITECTURE.md` walks a line through them. `parser`, `event`, `attribution` and
 //! `rollup` are pure, so that the same code runs in production, offline counts, tests and benches.

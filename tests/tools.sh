@@ -4,6 +4,10 @@
 set -eu
 cd "$(dirname "$0")/.."
 tools=$PWD/target/tools
+mkdir -p target
+# Each test is a process of its own; one of them fetches, the others wait.
+exec 9>"$tools.lock"
+flock 9
 [ -e "$tools/complete" ] && exit 0
 
 rm -rf "$tools"
@@ -13,9 +17,12 @@ set -- rsyslog rsyslog-openssl libestr0 libfastjson4 liblognorm5 \
     syslog-ng-core libivykis0 libnet1 libpcre3 libwrap0 \
     nghttp2-client libnghttp2-14 libev4 libjemalloc2
 if ! apt-get -qq download "$@" 2>apt.log; then
-    cat apt.log >&2
-    echo "cannot download $*: run \`apt-get update\` and try again" >&2
-    exit 1
+    # A new machine has no lists of packages, or old ones.
+    as_root=
+    [ "$(id -u)" -eq 0 ] || as_root=sudo
+    echo "tests: updating the lists of Debian's packages" >&2
+    $as_root apt-get update -qq
+    apt-get -qq download "$@"
 fi
 for package in *.deb; do
     dpkg -x "$package" "$tools"

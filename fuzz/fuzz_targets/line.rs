@@ -1,4 +1,4 @@
 //! One line in every format; see `castmeter::parser::fuzzing::line`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| castmeter::parser::fuzzing::line(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| castmeter_fuzz::parser::fuzzing::line(input));

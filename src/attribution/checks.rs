@@ -84,7 +84,7 @@ mod tests {
     fn proxies_and_lists() {
         let mut lists = Lists::default();
         lists.datacenters.add("192.0.2.0/24").unwrap();
-        let text = |value: &'static str| (!value.is_empty()).then(|| Cow::Borrowed(value.as_bytes()));
+        let text = |value: &'static str| (!value.is_empty()).then_some(Cow::Borrowed(value.as_bytes()));
         for (kind, description, address, datacenter, vpn) in [
             ("", "", "198.51.100.1", false, false),
             ("", "", "192.0.2.1", true, false),

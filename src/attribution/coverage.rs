@@ -9,8 +9,8 @@
 
 use crate::units::ByteRange;
 
-/// Ranges one session may hold before the smallest gap is closed: 16 KiB of ranges.
-pub const MAX_RANGES: usize = 1_024;
+/// Ranges one session may hold before the smallest gap is closed: 64 KiB of ranges.
+pub const MAX_RANGES: usize = 4_096;
 
 const INLINE_RANGES: usize = 2;
 

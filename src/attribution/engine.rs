@@ -183,6 +183,16 @@ impl Engine {
         self.agents.agent(id)
     }
 
+    /// The table that user agents are classed by.
+    pub fn agents(&self) -> &AgentTable {
+        self.agents.table()
+    }
+
+    /// Bytes that make a download of an episode, as far as the catalogue tells.
+    pub fn needed_bytes(&self, episode: EpisodeId) -> ByteCount {
+        self.registry.facts(episode).file.needed(&self.policy.thresholds)
+    }
+
     pub fn policy(&self) -> &Policy {
         &self.policy
     }

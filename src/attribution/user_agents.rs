@@ -74,6 +74,10 @@ impl UserAgents {
         })
     }
 
+    pub fn table(&self) -> &AgentTable {
+        &self.table
+    }
+
     pub fn agent(&self, id: AgentId) -> &Agent {
         &self.agents[id.0 as usize]
     }

@@ -34,6 +34,25 @@ pub struct FileFacts {
     pub audio_start: u64,
 }
 
+impl FileFacts {
+    /// Bytes that make a download where the size comes from the catalogue or not at all: of content, or of all of a
+    /// short file, or after the tag.
+    pub fn needed(&self, thresholds: &Thresholds) -> ByteCount {
+        let Some(size) = self.size else {
+            return ByteCount(self.audio_start) + ByteCount(assumed_bytes(thresholds));
+        };
+        ByteCount(self.needed_content(size, thresholds).unwrap_or(size))
+    }
+
+    /// None where all of the file is needed.
+    fn needed_content(&self, size: u64, thresholds: &Thresholds) -> Option<u64> {
+        let content = size.saturating_sub(self.audio_start);
+        let needed = needed_bytes(content, self.duration_ms, thresholds);
+        let short = self.duration_ms.is_some_and(|duration| duration <= thresholds.listen_ms);
+        (!short && content > needed).then_some(needed)
+    }
+}
+
 /// Everything the requests of one session delivered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Received {
@@ -101,13 +120,9 @@ impl Received {
         };
         let union = coverage.covered(0, size);
         let unplaced = unplaced.min(size - union);
-        let content = size.saturating_sub(facts.audio_start);
-        let needed = needed_bytes(content, facts.duration_ms, thresholds);
-        let short = facts.duration_ms.is_some_and(|duration| duration <= thresholds.listen_ms);
-        let downloaded = if short || content <= needed {
-            union + unplaced >= size
-        } else {
-            coverage.covered(facts.audio_start, size) + unplaced >= needed
+        let downloaded = match facts.needed_content(size, thresholds) {
+            None => union + unplaced >= size,
+            Some(needed) => coverage.covered(facts.audio_start, size) + unplaced >= needed,
         };
         Verdict { downloaded, delivered: ByteCount(union + unplaced) }
     }
@@ -118,8 +133,7 @@ impl Received {
             rare.unplaced + rare.suffixes.iter().map(|(_, bytes)| *bytes).sum()
         });
         let delivered = union + unplaced;
-        let needed = ByteCount(facts.audio_start) + ByteCount(assumed_bytes(thresholds));
-        Verdict { downloaded: delivered >= needed, delivered }
+        Verdict { downloaded: delivered >= facts.needed(thresholds), delivered }
     }
 
     fn with_suffixes_placed(&self, suffixes: &[(u64, ByteCount)], size: u64) -> Coverage {

@@ -10,14 +10,15 @@ use super::config::ConfigArgs;
 use super::count::offline;
 use super::inputs::Inputs;
 use super::output::{Format, stdout};
-use crate::attribution::{Engine, Fate, Granularity, Outcome, Receipt};
+use crate::attribution::{Engine, Fate, Granularity, Outcome, Reason, Receipt, SessionState};
 use crate::clock::{Clock, SystemClock};
+use crate::event::{Request, Text};
 use crate::units::SourceId;
 
 /// Say of each line what became of it, and why
 ///
 /// One row per line: its number, its fate with the reason or defect, the episode, what it delivered, and the state in
-/// which it left its session (counted, repeat or partial), in the order of the file.
+/// which it left its session (counted, repeat or partial), in the order of the file; last, what in the line decided.
 #[derive(Debug, Args)]
 pub struct Explain {
     #[command(flatten)]
@@ -36,6 +37,7 @@ struct Row {
     delivered: Option<String>,
     session: Option<&'static str>,
     session_bytes: Option<u64>,
+    why: Option<String>,
 }
 
 impl Explain {
@@ -50,8 +52,10 @@ impl Explain {
         let mut number = 0;
         self.inputs.for_each_line(|line| {
             number += 1;
-            let outcome = engine.observe(&line.and_then(|line| parser.parse(line)), receipt);
-            printer.row(&Row::new(number, &outcome, &engine))
+            let parsed = line.and_then(|line| parser.parse(line));
+            let outcome = engine.observe(&parsed, receipt);
+            let why = why(parsed.as_ref().ok(), &outcome, &engine);
+            printer.row(&Row { why, ..Row::new(number, &outcome, &engine) })
         })?;
         Ok(out.flush()?)
     }
@@ -71,8 +75,51 @@ impl Row {
             delivered: session.map(|counted| counted.delivery.to_string()),
             session: session.map(|counted| counted.joined.state().name()),
             session_bytes: session.map(|counted| counted.joined.contribution.delivered.0),
+            why: None,
         }
     }
+}
+
+/// What in the line decided, for a person who asks why it was not counted. Nothing where that is plain.
+fn why(request: Option<&Request<'_>>, outcome: &Outcome, engine: &Engine) -> Option<String> {
+    let request = request?;
+    let text =
+        |field: &Option<Text<'_>>| String::from_utf8_lossy(field.as_deref().unwrap_or_default()).into_owned();
+    let Fate::Ignored(reason) = outcome.fate else { return still_needed(outcome, engine) };
+    match reason {
+        Reason::Redelivered => Some(format!("id {} was seen before", text(&request.id))),
+        Reason::Feed | Reason::NotEpisode => Some(String::from_utf8_lossy(&request.url).into_owned()),
+        Reason::Method => Some(text(&request.method)),
+        Reason::Status => Some(request.status.to_string()),
+        Reason::Probe => Some(format!("{} bytes of body", request.body_bytes)),
+        Reason::Watch | Reason::Bot => Some(match request.user_agent.as_deref() {
+            None => "no user agent".to_owned(),
+            Some(agent) => {
+                let row = engine.agents().describe(agent);
+                format!("{} ({}): {}", row.app, row.class, row.user_agent)
+            }
+        }),
+        Reason::Datacenter | Reason::Vpn => {
+            let proxy = format!("{} {}", text(&request.proxy_type), text(&request.proxy_description));
+            Some(if proxy.trim().is_empty() {
+                "on a list of networks".to_owned()
+            } else {
+                proxy.trim().to_owned()
+            })
+        }
+        Reason::PreRelease => {
+            let published = engine.registry().episode(outcome.episode?).published_at?;
+            Some(format!("{} is before {published}", request.start))
+        }
+        Reason::InnerSegment | Reason::Shield | Reason::Empty | Reason::Blocked | Reason::Late => None,
+    }
+}
+
+/// Of a session that is no download yet.
+fn still_needed(outcome: &Outcome, engine: &Engine) -> Option<String> {
+    let counted = outcome.session.filter(|counted| counted.joined.state() == SessionState::Partial)?;
+    let needed = engine.needed_bytes(outcome.episode?);
+    Some(format!("{} of {needed} bytes needed", counted.joined.contribution.delivered))
 }
 
 /// Rows as they come: a log may be longer than memory.
@@ -85,11 +132,9 @@ impl<W: Write> Printer<'_, W> {
     fn head(&mut self) -> io::Result<()> {
         match self.format {
             Format::Table => {
-                let [line, fate, session, bytes, delivered, episode] =
-                    ["line", "fate", "session", "session bytes", "delivered", "episode"];
-                self.columns([line, fate, session, bytes, delivered, episode])
+                self.columns(["line", "fate", "session", "session bytes", "delivered", "episode", "why"])
             }
-            Format::Csv => writeln!(self.out, "line,fate,reason,episode,delivered,session,session_bytes"),
+            Format::Csv => writeln!(self.out, "line,fate,reason,episode,delivered,session,session_bytes,why"),
             Format::Ndjson => Ok(()),
         }
     }
@@ -101,7 +146,8 @@ impl<W: Write> Printer<'_, W> {
         match self.format {
             Format::Table => {
                 let (line, fate) = (row.line.to_string(), row.fate.to_string());
-                self.columns([&line, &fate, session, &bytes, &text(&row.delivered), &text(&row.episode)])
+                let (delivered, episode, why) = (text(&row.delivered), text(&row.episode), text(&row.why));
+                self.columns([&line, &fate, session, &bytes, &delivered, &episode, &why])
             }
             Format::Csv => {
                 let mut writer = csv::Writer::from_writer(&mut self.out);
@@ -114,6 +160,7 @@ impl<W: Write> Printer<'_, W> {
                     &text(&row.delivered),
                     session,
                     &bytes,
+                    &text(&row.why),
                 ])?;
                 writer.flush()
             }
@@ -122,6 +169,7 @@ impl<W: Write> Printer<'_, W> {
                 let object = json!({
                     "line": row.line, "fate": row.fate.name(), "reason": reason, "episode": row.episode,
                     "delivered": row.delivered, "session": row.session, "session_bytes": row.session_bytes,
+                    "why": row.why,
                 });
                 serde_json::to_writer(&mut *self.out, &object)?;
                 self.out.write_all(b"\n")
@@ -129,8 +177,10 @@ impl<W: Write> Printer<'_, W> {
         }
     }
 
-    fn columns(&mut self, [line, fate, session, bytes, delivered, episode]: [&str; 6]) -> io::Result<()> {
-        let row = format!("{line:>8}  {fate:<24} {session:<8} {bytes:>13}  {delivered:<26} {episode}");
+    fn columns(&mut self, cells: [&str; 7]) -> io::Result<()> {
+        let [line, fate, session, bytes, delivered, episode, why] = cells;
+        let row =
+            format!("{line:>8}  {fate:<24} {session:<8} {bytes:>13}  {delivered:<26} {episode:<32} {why}");
         writeln!(self.out, "{}", row.trim_end())
     }
 }

@@ -25,7 +25,7 @@ use crate::config::ConfigError;
 
 const EX_USAGE: u8 = 64;
 
-/// Podcast downloads, reach and listen-through from streaming Fastly logs, by the IAB v2.3 rules.
+/// Podcast downloads and listeners from streaming Fastly logs, by the IAB v2.3 rules.
 #[derive(Debug, Parser)]
 #[command(name = "castmeter", version, max_term_width = 110)]
 struct Cli {

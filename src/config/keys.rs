@@ -1,7 +1,7 @@
 //! Every key that can also be given as a flag and as an environment variable.
 //!
 //! One table, so that a key is called the same everywhere: `http.listen` in the file is `--http-listen` and
-//! `CASTMETER_HTTP_LISTEN`. Keys that hold tables (tokens, sources, feeds to read) stand in the file only.
+//! `CASTMETER_HTTP_LISTEN`. Keys that hold lists of tables (tokens, sources, feeds to read) stand in the file only.
 
 /// How the text of a flag or variable becomes a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub enum Kind {
     /// Separated by commas.
     List,
     Integer,
+    /// `true` or `false`.
+    Boolean,
 }
 
 /// One key.
@@ -50,13 +52,13 @@ const fn integer(name: &'static str, value: &'static str, help: &'static str) ->
     Key { name, kind: Kind::Integer, value, help }
 }
 
+const fn boolean(name: &'static str, help: &'static str) -> Key {
+    Key { name, kind: Kind::Boolean, value: "true|false", help }
+}
+
 /// In the order of `--help`.
 pub const KEYS: &[Key] = &[
-    text(
-        "data_dir",
-        "FOLDER",
-        "Journal, secret, snapshots and the embedded database [default: ./castmeter-data]",
-    ),
+    text("data_dir", "FOLDER", "Journal, secret and the embedded database [default: ./castmeter-data]"),
     text("database_url", "URL", "sqlite:PATH or postgres://… [default: SQLite in the data folder]"),
     text(
         "catalog",
@@ -68,7 +70,7 @@ pub const KEYS: &[Key] = &[
         "SPAN",
         "How often the catalogue's sources are looked at [default: 10m]",
     ),
-    list("feeds", "PATHS", "Paths of your feeds on the CDN: not episodes, kept for subscriber counts"),
+    list("feeds", "PATHS", "Paths of your feeds on the CDN: their lines are `feed`, whatever they look like"),
     text("token", "TOKEN", "Bearer token that senders must show; none: anyone may send"),
     text(
         "log_format",
@@ -110,11 +112,55 @@ pub const KEYS: &[Key] = &[
     list("lists.agents_under", "FILES", "User-agent lists that come after the built-in table"),
     integer("metrics.max_episodes", "EPISODES", "Most episodes with metrics of their own [default: 5000]"),
     text("logging.format", "FORMAT", "text or json [default: text]"),
+    // Bounds and the like, which most never touch.
+    text("http.path", "PATH", "Where batches are sent to, exactly [default: /fastly]"),
+    list("http.service_ids", "IDS", "Fastly services that the ownership challenge admits [default: any]"),
+    text("http.source", "NAME", "What lines without a token are called [default: http]"),
+    text("http.token_header", "NAME", "A header that may hold the token, besides Authorization"),
+    text("http.tls.certificate", "FILE", "Certificate chain in PEM; with http.tls.key: HTTPS"),
+    text("http.tls.key", "FILE", "Private key in PEM"),
+    text("http.tls.client_authority", "FILE", "Authorities that must have signed a sender's certificate"),
+    text("http.tls.handshake_timeout", "SPAN", "Longest TLS handshake [default: 10s]"),
+    text("http.tls.reload_interval", "SPAN", "How often the files are looked at [default: 10s]"),
+    integer("http.connections", "COUNT", "Most connections [default: 4096]"),
+    integer("http.connections_per_address", "COUNT", "Most from one address [default: 1024]"),
+    text("http.head_timeout", "SPAN", "For the first request's head [default: 10s]"),
+    text("http.body_timeout", "SPAN", "For a body [default: 60s]"),
+    text("http.keep_alive_timeout", "SPAN", "For a connection without a request [default: 60s]"),
+    text("http.drain_timeout", "SPAN", "For requests in progress at a shutdown [default: 20s]"),
+    integer("http.head_bytes", "BYTES", "A request's head [default: 64 KiB]"),
+    integer("http.body_bytes", "BYTES", "A body as received [default: 100 MiB]"),
+    integer("http.inflated_bytes", "BYTES", "A body inflated [default: 256 MiB]"),
+    integer("http.inflation_ratio", "RATIO", "Inflated over received, above 4 MiB [default: 200]"),
+    integer("http.in_flight_bytes", "BYTES", "All bodies until they are counted [default: 1 GiB]"),
+    integer("http.in_flight_bytes_per_address", "BYTES", "Those from one address [default: 512 MiB]"),
+    integer("http.streams_per_connection", "COUNT", "HTTP/2 requests at a time [default: 32]"),
+    text("syslog.listen_udp", "ADDRESS", "Where datagrams are taken too [default: off]"),
+    text("syslog.source", "NAME", "What lines without a token are called [default: syslog]"),
+    boolean("syslog.octet_counting", "Messages begin with their length (RFC 6587) [default: false]"),
+    text("syslog.tls.certificate", "FILE", "Certificate chain in PEM; with syslog.tls.key: TLS"),
+    text("syslog.tls.key", "FILE", "Private key in PEM"),
+    text("syslog.tls.client_authority", "FILE", "Authorities that must have signed a sender's certificate"),
+    text("syslog.tls.handshake_timeout", "SPAN", "Longest TLS handshake [default: 10s]"),
+    text("syslog.tls.reload_interval", "SPAN", "How often the files are looked at [default: 10s]"),
+    integer("syslog.connections", "COUNT", "Most connections [default: 1024]"),
+    integer("syslog.connections_per_address", "COUNT", "Most from one address [default: 256]"),
+    text("syslog.idle_timeout", "SPAN", "How long a connection may be silent [default: 10m]"),
+    text("syslog.drain_timeout", "SPAN", "How long connections are read at a shutdown [default: 20s]"),
+    integer("syslog.line_bytes", "BYTES", "The longest line, over HTTP too [default: 64 KiB]"),
+    integer(
+        "syslog.batch_bytes",
+        "BYTES",
+        "Lines are put into the journal when so many wait [default: 256 KiB]",
+    ),
+    text("syslog.batch_interval", "SPAN", "… or the first is so old [default: 200ms]"),
+    integer("syslog.in_flight_bytes", "BYTES", "All batches until they are counted [default: 256 MiB]"),
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Config, Layers, Origin};
 
     #[test]
     fn names_that_others_rely_on() {
@@ -131,6 +177,22 @@ mod tests {
             ("database_url", "DATABASE_URL"),
         ] {
             assert_eq!(variable(name).as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn every_key_is_one_of_the_configuration() {
+        for key in KEYS {
+            let text = match key.kind {
+                Kind::Text | Kind::List => "x",
+                Kind::Integer => "7",
+                Kind::Boolean => "true",
+            };
+            let mut layers = Layers::default();
+            layers.set(key, text, Origin::Flag(key.flag())).unwrap();
+            let message =
+                Config::from_layers(layers).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(!message.contains("unknown field"), "{}: {message}", key.name);
         }
     }
 }

@@ -52,7 +52,10 @@ impl Layers {
         let value = value_of(key, text).ok_or_else(|| ConfigError::Invalid {
             key: key.name.to_owned(),
             origin: Some(origin.clone()),
-            wrong: format!("`{text}` is no whole number"),
+            wrong: match key.kind {
+                Kind::Boolean => format!("`{text}` is neither true nor false"),
+                _ => format!("`{text}` is no whole number"),
+            },
         })?;
         let mut table = &mut self.values;
         let mut parts = key.name.split('.').peekable();
@@ -95,5 +98,6 @@ fn value_of(key: &Key, text: &str) -> Option<Value> {
             Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
         }
         Kind::Integer => Value::Integer(text.trim().parse().ok()?),
+        Kind::Boolean => Value::Boolean(text.trim().parse().ok()?),
     })
 }

@@ -71,6 +71,7 @@ impl<T> Feed<T> {
             if let Some(fed) = self.next_now() {
                 return Some(fed);
             }
+            self.cursor.close_file();
             match self.handoffs.recv().await {
                 Some(handoff) => self.ahead = Some(handoff),
                 None => return self.next_now(),
@@ -84,6 +85,7 @@ impl<T> Feed<T> {
             if let Some(fed) = self.next_now() {
                 return Some(fed);
             }
+            self.cursor.close_file();
             match self.handoffs.blocking_recv() {
                 Some(handoff) => self.ahead = Some(handoff),
                 None => return self.next_now(),

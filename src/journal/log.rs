@@ -8,7 +8,6 @@ use std::io::IoSlice;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use super::aside::Aside;
 use super::disk::Disk;
@@ -21,7 +20,7 @@ use super::identity;
 use super::record::Record;
 use super::segment::Active;
 use super::settings::Settings;
-use super::status::Shared;
+use super::status::{Shared, moment};
 use crate::units::{ByteCount, JournalPosition, Timestamp};
 
 /// A segment that is being written is closed when its first record is this part of `keep` old, so that no record
@@ -190,7 +189,7 @@ impl Log {
             start = end;
         }
         active.append(&self.disk, &mut slices)?;
-        let begun = Instant::now();
+        let begun = moment();
         let synced = active.sync(&self.disk);
         self.shared.note_sync(begun.elapsed(), synced.is_err());
         synced
@@ -258,7 +257,11 @@ impl Log {
         }
         if self.held.count() == 1 && self.active.is_none() {
             // Nothing else would tell a new process how far the journal has come.
-            identity::write(&self.disk, &self.folder, FileHead { identity: self.identity, first: end })?;
+            match identity::write(&self.disk, &self.folder, FileHead { identity: self.identity, first: end })
+            {
+                Err(error) if error.is_no_space() => return Ok(false),
+                written => written?,
+            }
         }
         self.held.drop_oldest(&self.disk)?;
         Ok(true)

@@ -134,6 +134,12 @@ impl Cursor {
         self.position = self.position.max(position);
     }
 
+    /// Closes the file it stands in, to be opened again when needed: an open file keeps its space on the disk, and the
+    /// addresses in it, though retention has removed it.
+    pub(super) fn close_file(&mut self) {
+        self.scan = None;
+    }
+
     /// The next record before `end`; `end` must be durable.
     pub(super) fn next_before(&mut self, end: JournalPosition) -> Result<Option<Found>, JournalError> {
         loop {

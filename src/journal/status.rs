@@ -5,10 +5,16 @@
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::error::FullReason;
 use crate::units::{ByteCount, JournalPosition};
+
+/// For spans between fsyncs and of them. What time it is comes with the records.
+#[expect(clippy::disallowed_methods, reason = "a span of this thread's own, which no replay depends on")]
+pub(super) fn moment() -> Instant {
+    Instant::now()
+}
 
 /// A look at the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use super::error::JournalError;
 use super::feed::Handoff;
 use super::lock::Lock;
 use super::log::{Log, Prepared};
-use super::status::Shared;
+use super::status::{Shared, moment};
 use super::writer::{Append, Command};
 use crate::units::JournalPosition;
 
@@ -142,14 +142,14 @@ impl<T: Send + 'static> Worker<T> {
 
     /// What is submitted until then, or is there already. None when nothing more comes.
     fn wait_until(&self, due: Option<Instant>) -> Option<Command<T>> {
-        match due.map(|due| due.saturating_duration_since(Instant::now())) {
+        match due.map(|due| due.saturating_duration_since(moment())) {
             Some(left) if !left.is_zero() => self.commands.recv_timeout(left).ok(),
             _ => self.commands.try_recv().ok(),
         }
     }
 
     fn write(&mut self, group: Group<T>) {
-        self.last_sync = Some(Instant::now());
+        self.last_sync = Some(moment());
         let first = self.log.next;
         match self.log.append(&group.prepared) {
             Ok(()) => self.answer(first, group),

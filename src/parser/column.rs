@@ -1,6 +1,7 @@
 //! One value of a line of a format string: how it looks, what it means, how it is put into a draft.
 
 use super::draft::Draft;
+use super::field::Field;
 use super::meaning::{Meaning, Rank};
 use super::strftime::Pattern;
 use super::time;
@@ -98,15 +99,22 @@ impl Column {
 
     /// Whether every value looks as it should.
     pub(super) fn accepts_anything(&self) -> bool {
-        matches!(self.shape(), Shape::Anything | Shape::Query) && self.content != Content::RequestLine
+        matches!(self.shape(), Shape::Anything | Shape::Query) && !self.is_required()
     }
 
-    /// Whether a value looks as it should. What is absent always does.
-    pub(super) fn accepts(&self, value: Value<'_>) -> bool {
+    /// Whether no line can do without it.
+    pub(super) fn is_required(&self) -> bool {
+        let required =
+            |meaning: &Meaning| meaning.field().is_some_and(|field| Field::REQUIRED.contains(&field));
+        self.meanings().iter().any(required)
+    }
+
+    /// Whether a value looks as it should. What is absent does so where it may be `missing`.
+    pub(super) fn accepts(&self, value: Value<'_>, missing: bool) -> bool {
         let value = self.plain(value);
         let text = value.text;
         if value.text().is_none() {
-            return true;
+            return missing;
         }
         match self.shape() {
             Shape::Anything if self.content == Content::RequestLine => ends_in_protocol(text).is_some(),
@@ -225,8 +233,8 @@ mod tests {
             (Content::Unused(Shape::Decimal), "-33.900", "\"b"),
         ] {
             let column = Column::new(content, Rank::Usual);
-            assert!(column.accepts(value(good)), "{column:?} {good}");
-            assert!(!column.accepts(value(bad)), "{column:?} {bad}");
+            assert!(column.accepts(value(good), true), "{column:?} {good}");
+            assert!(!column.accepts(value(bad), true), "{column:?} {bad}");
         }
     }
 }

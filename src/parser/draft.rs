@@ -42,12 +42,14 @@ struct Required<'a> {
 
 impl<'a> Draft<'a> {
     pub(super) fn new() -> Self {
-        let empty = Slot {
+        const EMPTY: Slot<'static> = Slot {
             value: Value { kind: Kind::Absent, text: b"" },
             meaning: Meaning::Version,
             rank: Rank::Spare,
         };
-        Self { slots: [empty; Meaning::SLOTS], start_parts: None }
+        // Copied as a whole, which is faster than made one by one.
+        static SLOTS: [Slot<'static>; Meaning::SLOTS] = [EMPTY; Meaning::SLOTS];
+        Self { slots: SLOTS, start_parts: None }
     }
 
     /// Puts a value in, unless there is one of higher rank.

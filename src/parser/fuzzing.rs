@@ -2,6 +2,8 @@
 //!
 //! Each panics where something does not hold that always must; returning is passing.
 
+use std::sync::LazyLock;
+
 use super::{Framer, Framing, LineParser, TruncatedPolicy, content_range, lines, prefix, requested_range};
 use crate::event::{ContentRange, Defect, RequestedRange};
 
@@ -16,8 +18,10 @@ const FORMATS: [&str; 5] = [
 
 /// One line, in every format: any bytes give a request or a defect, and a syslog header changes neither.
 pub fn line(line: &[u8]) {
-    for format in FORMATS {
-        let parser = LineParser::from_spec(format).expect("a format that is known to compile");
+    static PARSERS: LazyLock<[LineParser; FORMATS.len()]> = LazyLock::new(|| {
+        FORMATS.map(|format| LineParser::from_spec(format).expect("a format that is known to compile"))
+    });
+    for (parser, format) in PARSERS.iter().zip(FORMATS) {
         let parsed = parser.parse(line);
         if let Ok(request) = &parsed {
             assert!(!request.url.is_empty(), "a request without a path");

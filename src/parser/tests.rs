@@ -138,6 +138,15 @@ fn a_malformed_line_keeps_its_start_where_it_can_be_read() {
     }
 }
 
+/// What Fastly prints for a number that is not there.
+#[test]
+fn absent_without_quotes() {
+    for more in [r#""asn":-"#, r#""asn":(null)"#, r#""asn":?"#, r#""asn":,"a":1"#, r#""a":[],"asn":(null)"#] {
+        let line = with(more);
+        assert_eq!(parse(&line).map(|request| request.asn), Ok(None), "{line}");
+    }
+}
+
 #[test]
 fn what_is_not_one_json_object() {
     for more in [
@@ -149,7 +158,6 @@ fn what_is_not_one_json_object() {
         r#""a":1,"#,
         r#""a":+1"#,
         r#""a":01"#,
-        r#""a":-"#,
         r#""a":.5"#,
         r#""a":5."#,
         r#""a":1e"#,
@@ -157,7 +165,8 @@ fn what_is_not_one_json_object() {
         r#""a":NaN"#,
         r#""a":truex"#,
         r#""a":nul"#,
-        r#""a":(null)"#,
+        r#""a":(null"#,
+        r#""a":nothing"#,
         r#""a":"\q""#,
         r#""a":"open"#,
         r#""a":[1,]"#,

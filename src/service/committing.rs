@@ -32,18 +32,22 @@ pub struct Committing {
 impl Committing {
     /// Commits until `done`, and once more then. Fails where the store refuses for good.
     pub async fn run(mut self, done: CancellationToken) -> Result<(), StoreError> {
-        while !done.is_cancelled() {
+        loop {
             tokio::select! {
                 () = tokio::time::sleep(self.flush_interval) => {}
                 () = self.pending.due.notified() => {}
                 () = done.cancelled() => {}
             }
+            // Asked before the sums are taken: all that was counted by then is in them.
+            let is_last = done.is_cancelled();
             self.commit().await?;
             if let Err(error) = self.journal.maintain(self.clock.now()).await {
                 tracing::debug!(%error, "the journal is closed");
             }
+            if is_last {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     async fn commit(&mut self) -> Result<(), StoreError> {

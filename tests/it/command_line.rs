@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use castmeter::config::{Config, Layers};
+
 use crate::service::castmeter;
 
 const COMMANDS: [&str; 9] =
@@ -241,4 +243,24 @@ fn methodology_describes_the_running_configuration() {
     assert!(usual.contains("60 s") && !usual.contains("45 s"), "{usual}");
     assert!(other.contains("45 s") && other.contains("9h"), "{other}");
     assert!(usual != other);
+}
+
+/// As it stands, and with every key that it shows as a comment: none is unknown, and none of a wrong kind.
+#[test]
+fn the_example_configuration_is_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = include_str!("../../castmeter.example.toml");
+    std::fs::write(folder.path().join("castmeter.toml"), example).unwrap();
+    let (code, _, stderr) = run(folder.path(), castmeter().args(["check", "--config", "castmeter.toml"]));
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+
+    // A comment's text begins with a space, a setting does not.
+    let shown =
+        |line: &str| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line).to_owned();
+    let all: Vec<String> = example.lines().map(shown).collect();
+    let path = folder.path().join("all.toml");
+    std::fs::write(&path, all.join("\n")).unwrap();
+    let config =
+        Layers::read_file(&path).and_then(Config::from_layers).expect("settings that are shown are settings");
+    assert_eq!(config.lateness, Config::default().lateness);
 }

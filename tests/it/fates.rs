@@ -27,12 +27,16 @@ async fn what_only_the_service_knows() {
     post(&[line("2026-01-06T06:00:01Z", ""), line("2026-01-05T14:00:01Z", "")]);
     // Further ahead of its receipt than any clock.
     post(&[line("9998-01-01T00:00:00Z", ""), line("2026-01-06T07:00:00Z", "")]);
+    // A body that comes again, with no ids in it: all of its lines were received before.
+    let body = [line("2026-01-06T07:10:00Z", ""), "no line\n".to_owned(), line("2026-01-06T07:20:00Z", "")];
+    post(&body);
+    post(&body);
     // A connection that closes within a line; what came before it is whole.
     let mut stream = TcpStream::connect(service.syslog).unwrap();
     stream.write_all(line("2026-01-06T08:00:00Z", "").as_bytes()).unwrap();
     stream.write_all(&line("2026-01-06T08:00:00Z", "").as_bytes()[..90]).unwrap();
     drop(stream);
-    service.wait_for_lines(11);
+    service.wait_for_lines(17);
     assert!(service.stop().success());
 
     let fates: Vec<String> = tables(&setup.database_url())
@@ -51,8 +55,10 @@ async fn what_only_the_service_knows() {
         "2026-01-05 http ignored late 1 1000000",
         "2026-01-05 http ignored redelivered 1 1000000",
         "2026-01-05 http valid - 3 3000000",
-        "2026-01-06 http valid - 3 3000000",
+        "2026-01-06 http ignored redelivered 2 2000000",
+        "2026-01-06 http valid - 5 5000000",
         "2026-01-06 syslog valid - 1 1000000",
+        "today http malformed bad_json 2 0",
         "today http malformed bad_time 1 0",
         "today syslog malformed truncated 1 0",
     ];

@@ -2,7 +2,7 @@
 //! change a table. On the pure engine and parser, without files or sockets.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use castmeter::attribution::agent::AgentTable;
 use castmeter::attribution::{
@@ -15,32 +15,45 @@ use proptest::prelude::*;
 
 const MAX_LINE_BYTES: usize = 65_536;
 /// Monday, 2026-11-02.
-const MONDAY: i64 = 1_793_577_600;
+pub const MONDAY: i64 = 1_793_577_600;
 
-/// A small world, so that random lines meet in sessions: a minute is 600 bytes where the duration is unknown.
-fn engine(window: Window) -> Engine {
-    static AGENTS: LazyLock<AgentTable> = LazyLock::new(AgentTable::builtin);
-    let thresholds = Thresholds { assumed_bytes_per_second: 10, ..Thresholds::default() };
-    let episode = |slug: &str, size, duration_ms, audio_start| Episode {
-        show: "night".to_owned(),
-        slug: slug.to_owned(),
-        path: format!("/night/{slug}.mp3"),
-        size,
-        duration_ms,
-        audio_start,
-        published_at: Timestamp::from_seconds(MONDAY + 3_600),
-        show_title: String::new(),
-        title: String::new(),
-        host: None,
-    };
+/// The episodes of a small world, so that random lines meet in sessions.
+pub const EPISODES: [FileOf; 5] = [
+    FileOf { slug: "one", size: Some(2_000), duration_ms: Some(180_000), audio_start: 100 },
+    FileOf { slug: "two", size: Some(500), duration_ms: None, audio_start: 0 },
+    FileOf { slug: "three", size: None, duration_ms: None, audio_start: 0 },
+    FileOf { slug: "four", size: None, duration_ms: Some(90_000), audio_start: 50 },
+    FileOf { slug: "five", size: Some(2_500), duration_ms: None, audio_start: 1_000 },
+];
+/// What is needed where the duration is unknown.
+pub const ASSUMED_BYTES_OF_A_MINUTE: u64 = 600;
+
+pub struct FileOf {
+    pub slug: &'static str,
+    pub size: Option<u64>,
+    pub duration_ms: Option<u64>,
+    pub audio_start: u64,
+}
+
+pub fn engine(window: Window) -> Engine {
+    static AGENTS: LazyLock<Arc<AgentTable>> = LazyLock::new(|| Arc::new(AgentTable::builtin()));
+    let thresholds =
+        Thresholds { assumed_bytes_per_second: ASSUMED_BYTES_OF_A_MINUTE / 60, ..Thresholds::default() };
     let mut registry = Registry::new(Mode::Catalog, ["/night/feed"]);
-    registry.update([
-        episode("one", Some(2_000), Some(180_000), 100),
-        episode("two", Some(500), None, 0),
-        episode("three", None, None, 0),
-    ]);
+    registry.update(EPISODES.map(|file| Episode {
+        show: "night".to_owned(),
+        show_title: String::new(),
+        slug: file.slug.to_owned(),
+        title: String::new(),
+        path: format!("/night/{}.mp3", file.slug),
+        host: None,
+        size: file.size,
+        duration_ms: file.duration_ms,
+        audio_start: file.audio_start,
+        published_at: Timestamp::from_seconds(MONDAY + 3_600),
+    }));
     let policy = Policy { window, thresholds, ..Policy::default() };
-    Engine::new(policy, registry, AGENTS.clone(), *b"any secret does.")
+    Engine::new(policy, registry, Arc::clone(&AGENTS), *b"any secret does.")
 }
 
 /// Counts bodies one after the other, each into a delta of its own.
@@ -60,9 +73,9 @@ fn count<'a>(engine: &mut Engine, bodies: impl IntoIterator<Item = &'a [u8]>) ->
 
 /// A delta's rows that are not zero, sorted.
 #[derive(Debug, Default, PartialEq)]
-struct Tables {
-    hours: BTreeMap<(EpisodeId, UtcHour), i64>,
-    days: BTreeMap<(EpisodeId, UtcDay), [i64; 6]>,
+pub struct Tables {
+    pub hours: BTreeMap<(EpisodeId, UtcHour), i64>,
+    pub days: BTreeMap<(EpisodeId, UtcDay), [i64; 6]>,
     fates: BTreeMap<(UtcDay, Fate), [i64; 2]>,
 }
 
@@ -94,7 +107,7 @@ impl Tables {
     }
 }
 
-fn counted(window: Window, lines: &[String]) -> Tables {
+pub fn counted(window: Window, lines: &[String]) -> Tables {
     let body = lines.join("\n");
     Tables::of(&count(&mut engine(window), [body.as_bytes()]))
 }
@@ -118,6 +131,8 @@ fn line() -> impl Strategy<Value = String> {
         "one.mp3?a=b",
         "two.mp3",
         "three.mp3",
+        "four.mp3",
+        "five.mp3",
         "t%68ree.mp3",
         "feed",
         "none.mp3",
@@ -156,7 +171,7 @@ fn response() -> impl Strategy<Value = String> {
         });
     let asked = (bytes.clone(), 0_u64..2_000, 0_u64..2_000).prop_map(|(bytes, a, b)| {
         let range =
-            [format!("{a}-{b}"), format!("{a}-"), format!("-{a}"), format!("0-1"), format!("{a}-,-5")];
+            [format!("{a}-{b}"), format!("{a}-"), format!("-{a}"), "0-1".to_owned(), format!("{a}-,-5")];
         format!(r#""status":206,"body_bytes":{bytes},"range":"bytes={}""#, range[(b % 5) as usize])
     });
     let unplaced = bytes.clone().prop_map(|bytes| format!(r#""status":206,"body_bytes":{bytes}"#));
@@ -174,7 +189,7 @@ fn some_lines() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(prop_oneof![12 => line(), 1 => broken], 1..60)
 }
 
-fn windows() -> impl Strategy<Value = Window> {
+pub fn windows() -> impl Strategy<Value = Window> {
     prop::sample::select(Window::ALL.to_vec())
 }
 

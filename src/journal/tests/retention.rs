@@ -2,7 +2,6 @@
 
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use super::*;
 use crate::journal::{FullReason, JournalError, Operation, Status, Verdict, Writer};
@@ -25,7 +24,7 @@ async fn maintain(journal: &Journal<Value>, hour: i64) {
 
 /// Waits for what the journal does by itself.
 async fn wait_until(writer: &Writer<Value>, is_so: impl Fn(&Status) -> bool) {
-    let began = Instant::now();
+    let began = super::super::status::moment();
     while !is_so(&writer.status()) {
         assert!(began.elapsed() < Duration::from_secs(60), "never so: {:?}", writer.status());
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -126,6 +125,44 @@ async fn a_reader_goes_on_behind_what_was_dropped() {
     assert!([4, 5].into_iter().eq(rest.filter(|position| *position != 1)), "1 may still be in an open file");
     let fed = std::iter::from_fn(|| journal.feed.next_now()).count();
     assert_eq!(fed, 3, "the feed had the first in memory, then 4 and 5");
+}
+
+#[tokio::test]
+async fn a_feed_that_waits_holds_no_file_that_was_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = open(folder.path(), Settings { handoff_batches: 1, ..two_a_segment() });
+    for _ in 0..2 {
+        append_at(&journal, 0).await.unwrap();
+    }
+    for _ in 0..2 {
+        journal.feed.next().await.unwrap().unwrap();
+    }
+    assert!(tokio::time::timeout(Duration::ZERO, journal.feed.next()).await.is_err(), "nothing more");
+    journal.writer.set_committed(JournalPosition(2)).unwrap();
+    maintain(&journal, 1000).await;
+    assert_eq!(first_positions(folder.path()), [0_u64; 0]);
+    let open_files = std::fs::read_dir("/proc/self/fd").unwrap();
+    let targets = open_files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    let held =
+        targets.filter(|target| target.starts_with(folder.path()) && !target.ends_with("journal.lock"));
+    assert_eq!(held.collect::<Vec<_>>(), Vec::<std::path::PathBuf>::new());
+}
+
+#[tokio::test]
+async fn a_disk_without_space_for_a_note_is_full_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path(), two_a_segment());
+    append_at(&journal, 0).await.unwrap();
+    journal.writer.close().await;
+    let no_space = |operation: Operation, _: &Path| match operation {
+        Operation::Create => Verdict::Fail(ErrorKind::StorageFull),
+        _ => Verdict::Proceed,
+    };
+    let journal = open(folder.path(), Settings { faults: Some(Arc::new(no_space)), ..two_a_segment() });
+    journal.writer.set_committed(JournalPosition(1)).unwrap();
+    let refused = append_at(&journal, 1).await.unwrap_err();
+    assert!(matches!(refused, JournalError::Full(FullReason::Disk)), "{refused}");
+    assert_eq!(contents(&journal.reader).len(), 1);
 }
 
 #[tokio::test]

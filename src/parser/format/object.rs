@@ -83,7 +83,7 @@ impl<'p> Reader<'p> {
 
     fn object(&mut self, depth: usize) -> Result<Keys, FormatError> {
         let depth = depth.checked_sub(1).ok_or_else(|| self.error("objects too deep in one another"))?;
-        let mut keys = Keys::of_format();
+        let mut keys = Keys::new();
         if !self.takes(b'{') {
             return Err(self.error("a JSON object was expected"));
         }

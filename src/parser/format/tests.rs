@@ -88,6 +88,54 @@ fn what_is_wrong_in_one_place_is_told_by_its_name() {
 }
 
 #[test]
+fn changelogs_csv() {
+    let head = "198.51.100.7,[14/Oct/2016:16:56:40 +0000],";
+    let tail = r#",-33.900,18.628,"Cape Town",AF,ZA,"South Africa""#;
+    let told = |middle: &str| {
+        let told = told("changelog-csv", &format!("{head}{middle}{tail}"));
+        told.replacen("2016-10-14T16:56:40Z 198.51.100.7 - ", "", 1).replace(" -", "")
+    };
+    for (middle, expected) in [
+        (r#"/a.mp3,2,206,"Pod/1.0""#, "/a.mp3 206 2 [Pod/1.0]"),
+        (r#"/a.mp3,2,206,""Pod/1.0"""#, "/a.mp3 206 2 [Pod/1.0]"),
+        (r#"/a.mp3,2,206,"""Pod/1.0""""#, "/a.mp3 206 2 [Pod/1.0]"),
+        (r#"/a.mp3,2,206,"""#, "/a.mp3 206 2 [-]"),
+        (r#"/a.mp3,2,206,"(null)""#, "/a.mp3 206 2 [-]"),
+        (r#"/a.mp3,2,206,"<div style="x">""#, "/a.mp3 206 2 [<div style=\"x\">]"),
+        (r#"/a.mp3,2,206,"a","b",1,2,"c""#, "/a.mp3 206 2 [a\",\"b\",1,2,\"c]"),
+        (r#"/a.mp3,2,206,"x",-33.9,18.6,"y",AF,ZA,"z""#, "/a.mp3 206 2 [x\",-33.9,18.6,\"y\",AF,ZA,\"z]"),
+        (r#"/a.mp3%22,%22size":12,"x",7,404,"Pod""#, "/a.mp3%22,%22size\":12,\"x\" 404 7 [Pod]"),
+        (r#"/a,,,"b,7,404,"Pod""#, "/a,,,\"b 404 7 [Pod]"),
+        (r#"/a,1,2,"b,7,404,"Pod""#, "/a,1,2,\"b 404 7 [Pod]"),
+        (r#"/a,,404,"Pod""#, "missing_field"),
+        (r#"/a,-,404,"Pod""#, "missing_field"),
+        (r#",7,404,"Pod""#, "missing_field"),
+        (r#"/a,7,,"Pod""#, "missing_field"),
+        (r#"/a,-7,404,"Pod""#, "bad_number"),
+        (r#"/a,b,7,4x4,"Pod""#, "bad_number"),
+        (r#"/a,7,404,Pod"#, "bad_record"),
+        (r#"/a,7,404"#, "bad_record"),
+        ("", "bad_record"),
+    ] {
+        assert_eq!(told(middle), expected, "{middle}");
+    }
+    let good = format!(r#"{head}/a,7,200,"Pod"{tail}"#);
+    for (from, to, expected) in [
+        ("", "<134>2016-10-14T16:56:41Z cache-jfk1 Show[81772]: ", None),
+        ("198.51.100.7", "198.51.100.x", Some(BadAddress)),
+        ("198.51.100.7", "-", Some(MissingField)),
+        ("14/Oct", "32/Oct", Some(BadTime)),
+        ("[14/Oct/2016:16:56:40 +0000]", "[]", Some(MissingField)),
+        ("[14/Oct/2016:16:56:40 +0000]", "14/Oct/2016:16:56:40 +0000", Some(BadRecord)),
+        ("Cape Town", "Saint John, N.B.", None),
+        ("Cape Town", "(null)", None),
+        (",ZA", "", Some(BadRecord)),
+    ] {
+        assert_eq!(defect("changelog-csv", &good.replacen(from, to, 1)), expected, "{to}");
+    }
+}
+
+#[test]
 fn formats_of_other_houses() {
     for (format, line, expected) in [
         (

@@ -4,10 +4,12 @@
 //! text; but Fastly escapes nothing unless told to, and clients send URLs and user agents with commas and
 //! quotes in them. So the search goes from strict to lenient, and the first way to read the whole line is taken:
 //!
-//! 1. every value looks as it should (a status has three digits, a city no quotes), and a quote after a
-//!    backslash ends nothing;
-//! 2. the same, with quotes after backslashes as ends;
-//! 3. and 4. the same two for values that look wrong, whose defects are then told by name.
+//! 1. every value looks as it should (a status has three digits, a city no quotes), and none is missing that
+//!    no line can do without;
+//! 2. the same, with some missing;
+//! 3. with values that look wrong, whose defects are then told by name.
+//!
+//! Each of these first with quotes after a backslash as part of a value, then with them as its end.
 //!
 //! Of several places where a value could end the first is tried first; what follows must fit as well, to the
 //! end of the line. The work is bounded by the line's length; past the bound the line does not match.
@@ -26,7 +28,7 @@ use crate::parser::value::{Kind, Value};
 const MAX_COLUMNS: usize = 64;
 
 /// How many times the length of a line may be searched through.
-const SEARCHES: usize = 64;
+const SEARCHES: usize = 16;
 
 /// A compiled format.
 #[derive(Clone, Debug)]
@@ -97,11 +99,13 @@ impl TextFormat {
     /// Reads a line into the draft.
     pub(in crate::parser) fn parse<'a>(&self, line: &'a [u8], draft: &mut Draft<'a>) -> Result<(), Defect> {
         let rest = line.strip_prefix(self.start.as_slice()).ok_or(Defect::BadRecord)?;
-        for (strict, mind_escapes) in [(true, true), (true, false), (false, true), (false, false)] {
+        use Strictness::{Complete, Lenient, Missing};
+        let ways = [Complete, Missing, Lenient].into_iter().flat_map(|way| [(way, true), (way, false)]);
+        for (strictness, mind_escapes) in ways {
             let mut search = Search {
                 format: self,
                 line: rest,
-                strict,
+                strictness,
                 mind_escapes,
                 work: rest.len() * SEARCHES,
                 spans: [(0, 0); MAX_COLUMNS],
@@ -123,11 +127,22 @@ impl TextFormat {
     }
 }
 
+/// What values may look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Strictness {
+    /// As they should, and nothing that is required is missing.
+    Complete,
+    /// As they should.
+    Missing,
+    /// As they like.
+    Lenient,
+}
+
 /// One way to look through a line.
 struct Search<'f, 'a> {
     format: &'f TextFormat,
     line: &'a [u8],
-    strict: bool,
+    strictness: Strictness,
     mind_escapes: bool,
     /// How many bytes may yet be searched.
     work: usize,
@@ -172,10 +187,15 @@ impl Search<'_, '_> {
             return false;
         }
         self.spans[index] = (from, to);
-        if !self.strict {
-            return !is_open_bracket(&delimited.column, text);
+        let column = &delimited.column;
+        match self.strictness {
+            Strictness::Lenient => !is_open_bracket(column, text),
+            _ if column.accepts_anything() => true,
+            strictness => {
+                let missing = strictness == Strictness::Missing || !column.is_required();
+                column.accepts(self.format.value(delimited, text), missing)
+            }
         }
-        delimited.column.accepts_anything() || delimited.column.accepts(self.format.value(delimited, text))
     }
 
     /// Whether a value of this column may contain the text that ends it.
@@ -186,7 +206,8 @@ impl Search<'_, '_> {
             Shape::Name => to - from < LONGEST_NAME,
             Shape::Exact => {
                 let text = &self.line[from..to];
-                to - from < LONGEST_NAME && (self.strict || is_open_bracket(&delimited.column, text))
+                let lenient = self.strictness == Strictness::Lenient;
+                to - from < LONGEST_NAME && (!lenient || is_open_bracket(&delimited.column, text))
             }
             Shape::Word | Shape::Decimal => false,
         }

@@ -7,7 +7,7 @@
 
 use super::Line;
 use super::octets::Octets;
-use super::splitter::Splitter;
+use super::splitter::{Begin, Splitter};
 use crate::event::Defect;
 
 /// How a stream is cut into lines.
@@ -122,8 +122,8 @@ impl LineFramer {
         loop {
             if !self.within {
                 match self.splitter.begin(input, complete) {
-                    Some(line) => input = line,
-                    None => return self.held.extend_from_slice(input),
+                    Begin::Line(line) => input = line,
+                    Begin::Unknown(undecided) => return self.held.extend_from_slice(undecided),
                 }
             }
             if input.is_empty() {
@@ -211,6 +211,7 @@ mod tests {
             "a",
             "1",
             "true",
+            "nul",
             "{\"a\":1}",
             "[{},",
             "0123456789012345678901234567890",

@@ -12,7 +12,7 @@ mod framer;
 mod octets;
 mod splitter;
 
-use splitter::Splitter;
+use splitter::{Begin, Splitter};
 
 pub use framer::{Framer, Framing, TruncatedPolicy};
 
@@ -42,7 +42,7 @@ impl<'a> Iterator for Lines<'a> {
     #[inline]
     fn next(&mut self) -> Option<Line<'a>> {
         loop {
-            let input = self.splitter.begin(self.rest, true).unwrap_or(self.rest);
+            let (Begin::Line(input) | Begin::Unknown(input)) = self.splitter.begin(self.rest, true);
             if input.is_empty() {
                 return None;
             }

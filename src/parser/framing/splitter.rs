@@ -19,6 +19,15 @@ pub(super) enum Splitter {
     BetweenArrays,
 }
 
+/// What stands where a line may begin.
+#[derive(Debug)]
+pub(super) enum Begin<'a> {
+    /// A line, in this; or nothing more.
+    Line(&'a [u8]),
+    /// This, and what comes after it must be seen first.
+    Unknown(&'a [u8]),
+}
+
 impl Splitter {
     /// For a body, which may be an array.
     pub(super) fn for_body() -> Self {
@@ -30,31 +39,30 @@ impl Splitter {
         Self::Lines
     }
 
-    /// Passes over what stands before a line. `None` where more than `input` is needed to tell what comes,
-    /// which is never so when `input` is `complete`.
+    /// Passes over what stands before a line. Of input that is `complete` it can always tell what comes.
     #[inline]
-    pub(super) fn begin<'a>(&mut self, input: &'a [u8], complete: bool) -> Option<&'a [u8]> {
+    pub(super) fn begin<'a>(&mut self, input: &'a [u8], complete: bool) -> Begin<'a> {
         match self {
-            Self::Lines => Some(input),
+            Self::Lines => Begin::Line(input),
             _ => self.begin_other(input, complete),
         }
     }
 
-    fn begin_other<'a>(&mut self, mut input: &'a [u8], complete: bool) -> Option<&'a [u8]> {
+    fn begin_other<'a>(&mut self, mut input: &'a [u8], complete: bool) -> Begin<'a> {
         loop {
             match self {
-                Self::Lines => return Some(input),
+                Self::Lines => return Begin::Line(input),
                 Self::Array(scanner) if scanner.ended => *self = Self::BetweenArrays,
-                Self::Array(_) => return Some(input.trim_ascii_start()),
+                Self::Array(_) => return Begin::Line(input.trim_ascii_start()),
                 Self::BetweenArrays => {
                     input = input.trim_ascii_start();
                     if input.is_empty() {
-                        return Some(input);
+                        return Begin::Line(input);
                     }
                     *self = Self::Undecided;
                 }
                 Self::Undecided => match array::start(input, complete) {
-                    Start::Unknown => return None,
+                    Start::Unknown => return Begin::Unknown(input),
                     Start::Lines => *self = Self::Lines,
                     Start::Array(elements) => {
                         *self = Self::Array(Scanner::default());

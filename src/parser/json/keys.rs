@@ -22,18 +22,16 @@ const WINDOW: usize = 32;
 #[derive(Clone, Debug)]
 pub(in crate::parser) struct Keys {
     rows: Vec<Row>,
-    /// Fastly prints `-`, `(null)` and `?` for what is not there, also where a format has no quotes around it.
-    pub(super) bare_words: bool,
 }
 
 #[derive(Clone, Debug)]
 struct Row {
     name: Box<[u8]>,
     target: Target,
-    /// The key as it mostly stands: its quotes and the colon after it. All zeros, which no line has, for a key
-    /// that is too long for the window or needs escapes.
+    /// The key as it mostly stands, with its quotes and the colon after it.
     expected: [u64; 4],
-    /// Which bits of the window belong to it.
+    /// Which bits of the window belong to it. None, so that nothing is as expected, for a key that is too long
+    /// for the window or needs escapes.
     mask: [u64; 4],
     length: NonZeroU32,
 }
@@ -53,24 +51,19 @@ pub(in crate::parser) enum Target {
 }
 
 impl Keys {
-    /// For lines that are JSON and nothing else.
-    pub(super) fn strict() -> Self {
-        Self { rows: Vec::new(), bare_words: false }
-    }
-
-    /// For lines of a format string, which are what it made of them.
-    pub(in crate::parser) fn of_format() -> Self {
-        Self { rows: Vec::new(), bare_words: true }
+    pub(in crate::parser) fn new() -> Self {
+        Self { rows: Vec::new() }
     }
 
     pub(in crate::parser) fn push(&mut self, name: &[u8], target: Target) {
         let quoted = [b"\"", name, b"\":"].concat();
         let is_plain = quoted.len() <= WINDOW && !name.iter().any(|byte| matches!(byte, b'"' | b'\\'));
-        let mut expected = [0; WINDOW];
-        let mut mask = [0xff; WINDOW];
+        let mut expected = [0xff; WINDOW];
+        let mut mask = [0; WINDOW];
         if is_plain {
+            expected.fill(0);
             expected[..quoted.len()].copy_from_slice(&quoted);
-            mask[quoted.len()..].fill(0);
+            mask[..quoted.len()].fill(0xff);
         }
         let (expected, mask) = (words(&expected), words(&mask));
         let length =
@@ -147,4 +140,47 @@ fn words(bytes: &[u8; WINDOW]) -> [u64; 4] {
         *word = u64::from_le_bytes(*bytes);
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(keys: &Keys, input: &str, expected: usize) -> Option<(usize, u32)> {
+        keys.find(input.as_bytes(), expected).map(|found| (found.length(), found.row))
+    }
+
+    #[test]
+    fn keys_are_found_wherever_they_are_expected() {
+        let long = "k".repeat(40);
+        let mut keys = Keys::new();
+        for name in ["a", "bb", "q\"", &long] {
+            keys.push(name.as_bytes(), Target::Nothing);
+        }
+        let filler = " ".repeat(40);
+        for (key, expected_row) in [
+            ("\"a\":", 0),
+            ("\"bb\":", 1),
+            ("\"b\\u0062\"\t:", 1),
+            ("\"q\\\"\":", 2),
+            (&format!("\"{long}\":"), 3),
+        ] {
+            for expected in 0..6 {
+                for filler in ["", filler.as_str()] {
+                    let input = format!("{key}{filler}");
+                    assert_eq!(
+                        row(&keys, &input, expected),
+                        Some((key.len(), expected_row)),
+                        "{input} {expected}"
+                    );
+                }
+            }
+        }
+        assert_eq!(row(&keys, "\"c\": 1", 0), Some((4, u32::MAX)));
+        for broken in ["\"a\" 1", "a:1", "\"a", "", "\0".repeat(64).as_str()] {
+            for expected in 0..6 {
+                assert_eq!(row(&keys, broken, expected), None, "{broken}");
+            }
+        }
+    }
 }

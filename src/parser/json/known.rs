@@ -70,7 +70,7 @@ const FASTLY_ADDED: [(&str, Meaning); 9] = [
 
 /// All of them.
 pub(in crate::parser) fn known_keys() -> Keys {
-    let mut keys = Keys::strict();
+    let mut keys = Keys::new();
     for (name, meaning) in VERSION_1 {
         keys.push(name.as_bytes(), Target::Value(meaning, Rank::Best));
     }

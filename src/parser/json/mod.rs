@@ -50,7 +50,7 @@ fn object<'a>(input: &'a [u8], keys: &Keys, draft: &mut Draft<'a>) -> IResult<&'
         } else {
             let (rest, value) = match value(input, MAX_DEPTH - 1) {
                 Some(found) => found,
-                None => bare_word(input, keys).ok_or(ERROR)?,
+                None => bare_word(input).ok_or(ERROR)?,
             };
             match target {
                 Target::Value(meaning, rank) => draft.set(*meaning, *rank, value),
@@ -80,11 +80,11 @@ fn put<'a>(target: &Target, kind: Kind, text: &'a [u8], draft: &mut Draft<'a>) {
     }
 }
 
-/// What stands for nothing where a format has no quotes around a value.
+/// Fastly prints these for what is not there, also where a format has no quotes around it.
 #[cold]
-fn bare_word<'a>(input: &'a [u8], keys: &Keys) -> Option<(&'a [u8], Value<'a>)> {
+fn bare_word(input: &[u8]) -> Option<(&[u8], Value<'_>)> {
     let words: [&[u8]; 3] = [b"-", b"(null)", b"?"];
-    let word = words.into_iter().find(|word| keys.bare_words && input.starts_with(word))?;
+    let word = words.into_iter().find(|word| input.starts_with(word))?;
     let (text, rest) = input.split_at(word.len());
     Some((rest, Value { kind: Kind::Plain, text }))
 }
