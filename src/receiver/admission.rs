@@ -175,7 +175,7 @@ impl Charge {
 /// Adds to an account unless that would exceed its bound.
 fn take(account: &AtomicU64, bytes: u64, bound: u64) -> Option<u64> {
     account
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
+        .try_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
             held.checked_add(bytes).filter(|sum| *sum <= bound)
         })
         .ok()
