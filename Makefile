@@ -19,8 +19,8 @@ demo: build ## Count generated traffic, live on this terminal; DEMO_SECONDS=20 m
 
 test: lint ## All checks and tests, as CI runs them
 	@scripts/setup.sh test
-	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --locked; else cargo test --locked --lib --bins --tests; fi
 	cargo test --locked --doc
+	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --locked; else cargo test --locked --lib --bins --tests; fi
 
 build: ## The release binary, target/release/castmeter
 	@scripts/setup.sh build
