@@ -4,7 +4,9 @@
 //! negative: a session that moves to an earlier hour takes one away here and adds one there.
 
 mod delta;
+mod reach;
 mod record;
 
-pub use delta::{Delta, EpisodeDay, FateCount};
+pub use delta::{Delta, EpisodeDay, ExclusionKey, FeedDay, LineCount, ListenBins, TrafficKey};
+pub use reach::{ReachKey, Scope, Span};
 pub use record::{EpisodeSums, Period, add_line};
