@@ -125,7 +125,7 @@ COMMENT ON COLUMN feed_day.subscribers IS 'Largest number of subscribers that th
 COMMENT ON COLUMN feed_day.clients IS 'Distinct clients (network and user agent) that asked for the feed and reported no number; 0 in the rows of services.';
 COMMENT ON COLUMN feed_day.instance_id IS 'The instance that counted this row.';
 
-CREATE TABLE traffic_day (
+CREATE TABLE traffic_slice (
     episode_id bigint NOT NULL REFERENCES episode,
     day date NOT NULL,
     status integer NOT NULL,
@@ -136,15 +136,15 @@ CREATE TABLE traffic_day (
     instance_id bigint NOT NULL REFERENCES instance,
     PRIMARY KEY (episode_id, day, status, pop, cache_state, instance_id)
 ) PARTITION BY RANGE (day);
-COMMENT ON TABLE traffic_day IS 'What the CDN did: every request for an episode, counted or not, but for inner requests, those logged at a shield, and lines sent twice.';
-COMMENT ON COLUMN traffic_day.episode_id IS 'The episode.';
-COMMENT ON COLUMN traffic_day.day IS 'UTC day of the request''s start.';
-COMMENT ON COLUMN traffic_day.status IS 'HTTP status.';
-COMMENT ON COLUMN traffic_day.pop IS 'The CDN''s point of presence; empty where the log does not say, (other) past 1,000 different ones.';
-COMMENT ON COLUMN traffic_day.cache_state IS 'Cache state as logged; empty where the log does not say, (other) past 200 different ones.';
-COMMENT ON COLUMN traffic_day.requests IS 'Lines.';
-COMMENT ON COLUMN traffic_day.body_bytes IS 'Body bytes of these lines.';
-COMMENT ON COLUMN traffic_day.instance_id IS 'The instance that counted this row.';
+COMMENT ON TABLE traffic_slice IS 'What the CDN did: every request for an episode, counted or not, but for inner requests, those logged at a shield, and lines sent twice.';
+COMMENT ON COLUMN traffic_slice.episode_id IS 'The episode.';
+COMMENT ON COLUMN traffic_slice.day IS 'UTC day of the request''s start.';
+COMMENT ON COLUMN traffic_slice.status IS 'HTTP status.';
+COMMENT ON COLUMN traffic_slice.pop IS 'The CDN''s point of presence; empty where the log does not say, (other) past 1,000 different ones.';
+COMMENT ON COLUMN traffic_slice.cache_state IS 'Cache state as logged; empty where the log does not say, (other) past 200 different ones.';
+COMMENT ON COLUMN traffic_slice.requests IS 'Lines.';
+COMMENT ON COLUMN traffic_slice.body_bytes IS 'Body bytes of these lines.';
+COMMENT ON COLUMN traffic_slice.instance_id IS 'The instance that counted this row.';
 
 CREATE TABLE reach_sketch (
     scope text NOT NULL,
@@ -183,7 +183,7 @@ CREATE TABLE audience_slice_before_2010 PARTITION OF audience_slice FOR VALUES F
 CREATE TABLE region_day_before_2010 PARTITION OF region_day FOR VALUES FROM (MINVALUE) TO ('2010-01-01');
 CREATE TABLE referrer_day_before_2010 PARTITION OF referrer_day FOR VALUES FROM (MINVALUE) TO ('2010-01-01');
 CREATE TABLE exclusion_day_before_2010 PARTITION OF exclusion_day FOR VALUES FROM (MINVALUE) TO ('2010-01-01');
-CREATE TABLE traffic_day_before_2010 PARTITION OF traffic_day FOR VALUES FROM (MINVALUE) TO ('2010-01-01');
+CREATE TABLE traffic_slice_before_2010 PARTITION OF traffic_slice FOR VALUES FROM (MINVALUE) TO ('2010-01-01');
 CREATE TABLE reach_sketch_before_2010 PARTITION OF reach_sketch FOR VALUES FROM (MINVALUE) TO ('2010-01-01');
 CREATE TABLE reach_span_before_2010 PARTITION OF reach_span FOR VALUES FROM (MINVALUE) TO ('2010-01-01');
 
@@ -196,7 +196,7 @@ DECLARE
     part text;
 BEGIN
     FOREACH parent IN ARRAY ARRAY[
-        'episode_hour', 'episode_day', 'audience_slice', 'region_day', 'referrer_day', 'exclusion_day', 'traffic_day',
+        'episode_hour', 'episode_day', 'audience_slice', 'region_day', 'referrer_day', 'exclusion_day', 'traffic_slice',
         'reach_sketch', 'reach_span'
     ] LOOP
         part := parent || to_char(low, '_YYYY_MM');

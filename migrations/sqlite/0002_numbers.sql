@@ -90,7 +90,7 @@ CREATE TABLE feed_day (
 
 -- What the CDN did: every request for an episode, counted or not, but for inner requests, those logged at a shield, and
 -- lines sent twice.
-CREATE TABLE traffic_day (
+CREATE TABLE traffic_slice (
     episode_id INTEGER NOT NULL REFERENCES episode (id),   -- the episode
     day TEXT NOT NULL,                                     -- UTC day of the request's start
     status INTEGER NOT NULL,                               -- HTTP status

@@ -43,7 +43,7 @@ impl EpisodeDay {
     }
 }
 
-/// Lines and their body bytes: changes to a row of `fate_day`, `exclusion_day` or `traffic_day`.
+/// Lines and their body bytes: changes to a row of `fate_day`, `exclusion_day` or `traffic_slice`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LineCount {
     pub requests: i64,
@@ -93,7 +93,7 @@ impl FeedDay {
     }
 }
 
-/// What a row of `traffic_day` is for.
+/// What a row of `traffic_slice` is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TrafficKey {
     pub episode: EpisodeId,
