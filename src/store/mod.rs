@@ -17,6 +17,7 @@ mod retry;
 mod rows;
 mod schema;
 mod settings;
+mod sheet;
 mod sqlite;
 mod summary;
 mod writer;
