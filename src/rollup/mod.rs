@@ -6,7 +6,9 @@
 mod delta;
 mod reach;
 mod record;
+mod sketch;
 
 pub use delta::{Delta, EpisodeDay, ExclusionKey, FeedDay, LineCount, ListenBins, TrafficKey};
-pub use reach::{ReachKey, Scope, Span};
+pub use reach::{Reach, ReachKey, Scope, Span};
 pub use record::{EpisodeSums, Period, add_line};
+pub use sketch::{BadSketch, Hashed, Sketch};

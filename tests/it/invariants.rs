@@ -9,7 +9,7 @@ use castmeter::attribution::{
     Engine, Episode, Fate, Mode, Policy, Reason, Receipt, Registry, Thresholds, Window,
 };
 use castmeter::parser::{LineParser, lines};
-use castmeter::rollup::{Delta, EpisodeDay, FeedDay, LineCount, ReachKey, Scope, Span};
+use castmeter::rollup::{Delta, EpisodeDay, FeedDay, LineCount};
 use castmeter::units::{EpisodeId, LabelId, SourceId, Timestamp, UtcDay, UtcHour};
 use proptest::prelude::*;
 
@@ -307,11 +307,8 @@ fn delta() -> impl Strategy<Value = Delta> {
     let fates = prop::collection::hash_map(fate, count, 0..5);
     let feed = ((0_u16..2).prop_map(LabelId), (0..3).prop_map(UtcDay), number(), number());
     let feeds = prop::collection::vec(feed, 0..5);
-    let spans = prop::sample::select(vec![Span::Day, Span::Release7]);
-    let scopes = prop_oneof![episode().prop_map(Scope::Episode), Just(Scope::All)];
-    let reach = prop::collection::vec((scopes, spans, prop::option::weighted(0.8, 0_u64..9)), 0..5);
     let bins = prop::collection::vec((episode(), 0_usize..100, number()), 0..5);
-    (hours, days, fates, feeds, reach, bins).prop_map(|(hours, days, fates, feeds, reach, bins)| {
+    (hours, days, fates, feeds, bins).prop_map(|(hours, days, fates, feeds, bins)| {
         let mut delta = Delta {
             episode_hours: hours.into_iter().collect(),
             episode_days: days.into_iter().collect(),
@@ -320,9 +317,6 @@ fn delta() -> impl Strategy<Value = Delta> {
         };
         for (feed, day, subscribers, clients) in feeds {
             delta.feed_days.insert((feed, LabelId::OTHER, day), FeedDay { subscribers, clients });
-        }
-        for (scope, span, listeners) in reach {
-            delta.reach.insert(ReachKey { scope, span, starts: UtcDay(0) }, listeners);
         }
         for (episode, bin, sessions) in bins {
             delta.listen_bins.entry(episode).or_default().covered[bin] += sessions;

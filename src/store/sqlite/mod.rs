@@ -18,8 +18,7 @@ use sqlx::sqlite::{
 
 use super::backend::{Claim, Database, Epoch, InstanceId, Months, from_column};
 use super::summary::{EpisodeDownloads, FateTotal, Totals};
-use super::{Settings, StoreError, schema};
-use crate::rollup::Delta;
+use super::{Commit, Settings, StoreError, schema};
 use crate::units::{JournalPosition, UtcDay};
 use transaction::SqliteTransaction;
 
@@ -110,7 +109,7 @@ impl Database for Sqlite {
         Ok(row.map(|(epoch, position)| (Epoch(epoch), from_column(position))))
     }
 
-    async fn make_room(&self, _delta: &Delta, _made: &mut Months) -> Result<(), StoreError> {
+    async fn make_room(&self, _commit: &Commit<'_>, _made: &mut Months) -> Result<(), StoreError> {
         Ok(())
     }
 

@@ -6,4 +6,5 @@ mod fixture;
 mod instances;
 mod postgres;
 mod proxy;
+mod reach;
 mod sqlite;
