@@ -8,6 +8,7 @@ mod fates;
 mod golden;
 mod invariants;
 mod model;
+mod numbers;
 mod postgres;
 mod service;
 mod store;

@@ -38,6 +38,7 @@ impl Setup {
         let mut command = castmeter();
         command
             .arg("serve")
+            .current_dir(&self.folder)
             .arg("--config")
             .arg(&config)
             .env("CASTMETER_DATA_DIR", self.folder.join("data"))
