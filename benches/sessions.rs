@@ -72,14 +72,14 @@ impl Counting {
         let mut delta = Delta::default();
         #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
         let began = Instant::now();
-        for number in 0..sessions {
+        for line in 0..sessions {
             // Each number once, in an order without a pattern.
-            let number = (u64::from(number) * 2_654_435_761 % u64::from(sessions)) as u32;
+            let number = (u64::from(line) * 2_654_435_761 % u64::from(sessions)) as u32;
             let request = Ok(request(&self.urls[(number % EPISODES) as usize], number, first_byte));
             let outcome = self.engine.observe(&request, receipt);
             delta.add_line(receipt.source, &outcome, self.engine.changes());
             self.reach.add_line(&outcome);
-            if number % BATCH == 0 {
+            if line.is_multiple_of(BATCH) {
                 self.downloads += delta.episode_hours.values().sum::<i64>();
                 delta = Delta::default();
             }

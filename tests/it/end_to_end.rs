@@ -179,8 +179,17 @@ async fn a_restart_goes_on_where_it_stopped() {
     let service = setup.start();
     service.wait_until_ready();
     assert!(service.stop().success());
-    let counted = traffic.counted();
-    assert_same(&as_counted(&tables(&setup.database_url()).await), &counted);
+    let with_restarts = tables(&setup.database_url()).await;
+    assert_same(&as_counted(&with_restarts), &traffic.counted());
+
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup { config: traffic.config(), ..Setup::new(folder.path()) };
+    let service = setup.start();
+    for batch in traffic.batches(900) {
+        assert_eq!(service.post(&[], &batch).0, 200);
+    }
+    assert!(service.stop().success());
+    assert_same(&with_restarts.0, &tables(&setup.database_url()).await.0);
 }
 
 #[test]

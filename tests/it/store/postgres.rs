@@ -113,7 +113,7 @@ async fn published_columns_keep_their_types() {
         "feed_day feed text, service text, day date, subscribers int8, clients int8, instance_id int8",
         "launch_hour episode_id int8, age_hours int4, downloads int8, instance_id int8",
         "listen_bin episode_id int8, bin int4, covered int8, furthest int8, instance_id int8",
-        "reach_sketch scope text, scope_id int8, span text, starts date, sketch bytea, instance_id int8",
+        "reach_sketch scope text, scope_id int8, span text, starts date, sketch bytea, key_id int8, instance_id int8",
         "reach_span scope text, scope_id int8, span text, starts date, listeners int8",
         "referrer_day episode_id int8, day date, referrer text, downloads int8, instance_id int8",
         "region_day episode_id int8, day date, country text, region text, downloads int8, instance_id int8",
