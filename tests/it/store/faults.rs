@@ -53,7 +53,7 @@ async fn a_lost_answer_to_a_commit_is_found_out() {
 async fn a_silent_network_is_given_up() {
     let database = Database::postgres().await;
     let proxy = Proxy::start(Server::shared().socket_folder());
-    let limit = Duration::from_millis(300);
+    let limit = Duration::from_secs(3);
     let settings = Settings { commit_timeout: limit, ..Settings::default() };
     let store = Store::open(&proxy.url(&database.url), settings).unwrap();
     store.migrate().await.unwrap();
