@@ -1,14 +1,17 @@
 //! Who may connect, and how much memory all of them may hold together.
 //!
-//! Connections are bounded in all and per address; bytes in flight likewise. Addresses are IPv4 addresses, or
+//! Connections are bounded in all and per address; bytes in flight likewise. Where all places are taken, whoever comes
+//! gets that of the oldest *newcomer*: a connection that has not proved yet, by a valid token or a whole batch, that it is
+//! of use. So a crowd that only connects, or sends slowly, displaces itself and keeps nobody out. Addresses are IPv4 addresses, or
 //! IPv6 networks of 64 bits, since a host has all of its /64 to itself. Everything is given back on drop.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 use super::event::Incident;
 
@@ -32,11 +35,25 @@ pub(super) struct Admission {
 struct Table {
     connections: usize,
     by_address: HashMap<IpAddr, Entry>,
+    /// All newcomers, oldest first.
+    newcomers: BTreeMap<u64, (IpAddr, Arc<Seat>)>,
+    next_number: u64,
 }
 
 struct Entry {
     connections: usize,
     in_flight: Arc<AtomicU64>,
+    /// The numbers of those from here.
+    newcomers: BTreeSet<u64>,
+}
+
+/// What a connection's place shares with the table.
+#[derive(Default)]
+struct Seat {
+    has_proved: AtomicBool,
+    /// Only changed with the table locked: the place is no longer counted.
+    is_displaced: AtomicBool,
+    displaced: Notify,
 }
 
 impl Table {
@@ -47,6 +64,41 @@ impl Table {
             self.by_address.remove(&address);
         }
     }
+
+    fn held_by(&self, address: IpAddr) -> usize {
+        self.by_address.get(&address).map_or(0, |entry| entry.connections)
+    }
+
+    /// Frees the place of the newcomer that came first, of this address or of any; says whether there was one.
+    fn displace(&mut self, address: Option<IpAddr>) -> bool {
+        let oldest = match address {
+            Some(address) => self.by_address.get(&address).and_then(|entry| entry.newcomers.first()),
+            None => self.newcomers.first_key_value().map(|(number, _)| number),
+        };
+        let Some(number) = oldest.copied() else { return false };
+        let Some((address, seat)) = self.remove_newcomer(number) else { return false };
+        seat.is_displaced.store(true, Ordering::Relaxed);
+        seat.displaced.notify_one();
+        self.leave(address);
+        true
+    }
+
+    fn remove_newcomer(&mut self, number: u64) -> Option<(IpAddr, Arc<Seat>)> {
+        let (address, seat) = self.newcomers.remove(&number)?;
+        if let Some(entry) = self.by_address.get_mut(&address) {
+            entry.newcomers.remove(&number);
+        }
+        Some((address, seat))
+    }
+
+    /// One connection less from an address.
+    fn leave(&mut self, address: IpAddr) {
+        self.connections -= 1;
+        if let Some(entry) = self.by_address.get_mut(&address) {
+            entry.connections -= 1;
+        }
+        self.forget_if_unused(address);
+    }
 }
 
 impl Admission {
@@ -54,25 +106,30 @@ impl Admission {
         Arc::new(Self { bounds, in_flight: AtomicU64::new(0), table: Mutex::default() })
     }
 
-    /// Takes a connection's place, to be held for as long as it lasts.
+    /// Takes a connection's place, to be held for as long as it lasts, or until it is displaced.
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Admitted, Incident> {
         let address = network(address);
         let mut table = self.lock();
-        if table.connections >= self.bounds.connections {
-            return Err(Incident::ConnectionsFull);
-        }
-        let held = table.by_address.get(&address).map_or(0, |entry| entry.connections);
-        if held >= self.bounds.connections_per_address {
+        if table.held_by(address) >= self.bounds.connections_per_address && !table.displace(Some(address)) {
             return Err(Incident::AddressFull);
         }
+        if table.connections >= self.bounds.connections && !table.displace(None) {
+            return Err(Incident::ConnectionsFull);
+        }
+        let number = table.next_number;
+        table.next_number += 1;
         table.connections += 1;
-        let entry = table
-            .by_address
-            .entry(address)
-            .or_insert_with(|| Entry { connections: 0, in_flight: Arc::default() });
+        let seat = Arc::<Seat>::default();
+        table.newcomers.insert(number, (address, Arc::clone(&seat)));
+        let entry = table.by_address.entry(address).or_insert_with(|| Entry {
+            connections: 0,
+            in_flight: Arc::default(),
+            newcomers: BTreeSet::new(),
+        });
         entry.connections += 1;
+        entry.newcomers.insert(number);
         let in_flight = Arc::clone(&entry.in_flight);
-        Ok(Admitted { account: Account { admission: Arc::clone(self), address, in_flight } })
+        Ok(Admitted { account: Account { admission: Arc::clone(self), address, in_flight }, number, seat })
     }
 
     /// An account of memory for what comes without a connection, from wherever.
@@ -105,11 +162,27 @@ fn network(address: IpAddr) -> IpAddr {
 /// A connection's place.
 pub(super) struct Admitted {
     account: Account,
+    number: u64,
+    seat: Arc<Seat>,
 }
 
 impl Admitted {
     pub(super) fn account(&self) -> &Account {
         &self.account
+    }
+
+    /// The client is one that this is for: its place is its own from now on.
+    pub(super) fn prove(&self) {
+        let seat = &self.seat;
+        if !seat.has_proved.load(Ordering::Relaxed) && !seat.has_proved.swap(true, Ordering::Relaxed) {
+            self.account.admission.lock().remove_newcomer(self.number);
+        }
+    }
+
+    /// Ready once the place is another's, and the connection has to end.
+    pub(super) fn displaced(&self) -> impl Future<Output = ()> + Send + use<> {
+        let seat = Arc::clone(&self.seat);
+        async move { seat.displaced.notified().await }
     }
 }
 
@@ -132,11 +205,10 @@ impl Drop for Admitted {
     fn drop(&mut self) {
         let Account { admission, address, .. } = &self.account;
         let mut table = admission.lock();
-        table.connections -= 1;
-        if let Some(entry) = table.by_address.get_mut(address) {
-            entry.connections -= 1;
+        if !self.seat.is_displaced.load(Ordering::Relaxed) {
+            table.remove_newcomer(self.number);
+            table.leave(*address);
         }
-        table.forget_if_unused(*address);
     }
 }
 
@@ -206,19 +278,70 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn admit(admission: &Arc<Admission>, from: &str) -> Result<Admitted, Incident> {
+        admission.admit(address(from))
+    }
+
+    fn proved(admission: &Arc<Admission>, from: &str) -> Admitted {
+        let place = admit(admission, from).ok().unwrap();
+        place.prove();
+        place
+    }
+
+    fn is_displaced(place: &Admitted) -> bool {
+        place.seat.is_displaced.load(Ordering::Relaxed)
+    }
+
     #[test]
-    fn connections_are_bounded_in_all_and_per_address() {
+    fn connections_that_proved_themselves_are_bounded_in_all_and_per_address() {
         let admission = Admission::new(BOUNDS);
-        let first = admission.admit(address("192.0.2.1")).ok().unwrap();
-        let mapped = admission.admit(address("::ffff:192.0.2.1")).ok().unwrap();
-        assert_eq!(admission.admit(address("192.0.2.1")).err(), Some(Incident::AddressFull));
-        let other = admission.admit(address("2001:db8::1")).ok().unwrap();
-        assert_eq!(admission.admit(address("192.0.2.3")).err(), Some(Incident::ConnectionsFull));
+        let first = proved(&admission, "192.0.2.1");
+        let mapped = proved(&admission, "::ffff:192.0.2.1");
+        assert_eq!(admit(&admission, "192.0.2.1").err(), Some(Incident::AddressFull));
+        let other = proved(&admission, "2001:db8::1");
+        assert_eq!(admit(&admission, "192.0.2.3").err(), Some(Incident::ConnectionsFull));
         drop((first, mapped));
-        let neighbour = admission.admit(address("2001:db8::ffff:1")).ok().unwrap();
-        assert_eq!(admission.admit(address("2001:db8::2")).err(), Some(Incident::AddressFull));
+        let neighbour = proved(&admission, "2001:db8::ffff:1");
+        assert_eq!(admit(&admission, "2001:db8::2").err(), Some(Incident::AddressFull));
         drop((other, neighbour));
-        assert!(admission.lock().by_address.is_empty(), "nothing is remembered for nothing");
+        let table = admission.lock();
+        assert!(
+            table.by_address.is_empty() && table.newcomers.is_empty(),
+            "nothing is remembered for nothing"
+        );
+        assert_eq!(table.connections, 0);
+    }
+
+    #[test]
+    fn the_oldest_newcomer_gives_way() {
+        let admission = Admission::new(BOUNDS);
+        let known = proved(&admission, "192.0.2.1");
+        let one = admit(&admission, "192.0.2.1").ok().unwrap();
+        let two = admit(&admission, "192.0.2.2").ok().unwrap();
+        let three = admit(&admission, "192.0.2.1").ok().unwrap();
+        assert!(is_displaced(&one) && !is_displaced(&two), "of its own address, which was full");
+        let four = admit(&admission, "192.0.2.3").ok().unwrap();
+        assert!(is_displaced(&two) && !is_displaced(&three) && !is_displaced(&known), "the oldest of all");
+        drop((one, two));
+        assert_eq!(admission.lock().connections, 3, "a displaced one was given back already");
+        four.prove();
+        let five = admit(&admission, "192.0.2.4").ok().unwrap();
+        assert!(is_displaced(&three) && !is_displaced(&four));
+        five.prove();
+        three.prove();
+        assert_eq!(admit(&admission, "192.0.2.5").err(), Some(Incident::ConnectionsFull));
+        drop((known, three, four, five));
+        let table = admission.lock();
+        assert!(table.by_address.is_empty() && table.newcomers.is_empty() && table.connections == 0);
+    }
+
+    #[tokio::test]
+    async fn a_displaced_connection_hears_of_it() {
+        let admission = Admission::new(Bounds { connections: 1, ..BOUNDS });
+        let one = admit(&admission, "192.0.2.1").ok().unwrap();
+        let displaced = one.displaced();
+        let _two = admit(&admission, "192.0.2.2").ok().unwrap();
+        displaced.await;
     }
 
     #[test]
