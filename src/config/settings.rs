@@ -102,11 +102,15 @@ pub struct SourceSettings {
 #[serde(default, deny_unknown_fields)]
 pub struct Admin {
     pub listen: SocketAddr,
+    /// How long the store may fail until `/readyz` says that too much waits for it.
+    #[serde(deserialize_with = "span")]
+    pub ready_backlog: Duration,
 }
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 9310)) }
+        let listen = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 9310));
+        Self { listen, ready_backlog: Duration::from_secs(600) }
     }
 }
 

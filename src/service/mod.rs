@@ -1,6 +1,6 @@
 //! Wiring: what runs, in which order it starts and stops.
 //!
-//! Start: configuration and rules are read, the journal is opened, sockets are bound; then receivers serve, while the
+//! Start: configuration and rules are read, the journal is opened, sockets are taken over or bound; then receivers serve, while the
 //! store is migrated and what it does not hold yet is counted from the journal. Stop: receivers take nothing new
 //! and answer what they have, the journal closes, counting ends behind its last record, the last sums are
 //! committed. What there is no time for stays in the journal for the next start.
@@ -10,13 +10,16 @@ mod committing;
 mod counter;
 mod counting;
 mod episodes;
+pub mod file_limit;
 mod health;
 mod intake;
 mod methodology;
 pub mod rules;
 mod samples;
 pub mod secret;
+mod sockets;
 mod start;
+mod supervisor;
 
 pub use counter::{Counter, Handoff, Sums};
 pub use episodes::open_offline;

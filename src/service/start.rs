@@ -16,17 +16,19 @@ use super::committing::Committing;
 use super::counter::{Counter, Handoff};
 use super::counting::{Counting, Pending};
 use super::episodes::{Refreshing, note_rules, open_kept};
-use super::health::{Health, StoreState};
+use super::health::Health;
 use super::intake::{JournalIntake, Unit};
 use super::rules::Rules;
 use super::secret::{self, SecretError};
+use super::sockets::Sockets;
+use super::supervisor::Supervisor;
 use crate::attribution::Secret;
 use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::journal::{self, Feed, Journal, JournalError, JournalId};
 use crate::metrics::Metrics;
-use crate::receiver::{self, HttpReceiver, SetupError, Surroundings, SyslogReceiver};
+use crate::receiver::{HandedOver, HttpReceiver, SetupError, Surroundings, SyslogReceiver};
 use crate::store::{self, Store, StoreError};
 use crate::units::JournalPosition;
 use crate::web::{self, Web};
@@ -46,8 +48,17 @@ pub enum ServiceError {
     Store(#[from] StoreError),
     #[error("cannot make the data folder {}: {cause}", path.display())]
     DataFolder { path: PathBuf, cause: io::Error },
-    #[error("`{key}`: cannot listen on {address}: {cause}")]
-    Listen { key: &'static str, address: SocketAddr, cause: io::Error },
+    #[error("`{part}.listen`: cannot listen on {address}: {cause}")]
+    Listen { part: &'static str, address: SocketAddr, cause: io::Error },
+    #[error("cannot take over the service manager's sockets: {0}")]
+    HandOver(io::Error),
+    #[error(
+        "the service manager handed over {sockets}, which no setting is for; name it http, syslog or admin \
+         (FileDescriptorName=), or give it the port of that part's `listen`"
+    )]
+    LeftOver { sockets: String },
+    #[error("counting has ended, though nobody asked it to; what was acknowledged is in the journal")]
+    CountingEnded,
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
 }
@@ -62,15 +73,16 @@ pub struct Running {
     config: Config,
     journal: journal::Writer<Handoff>,
     receivers: Vec<JoinHandle<()>>,
-    admin_task: JoinHandle<()>,
+    admin_tasks: Vec<JoinHandle<()>>,
+    supervisor: JoinHandle<()>,
     pipeline: JoinHandle<Result<(), ServiceError>>,
     stop_receiving: CancellationToken,
     stop_admin: CancellationToken,
     give_up: CancellationToken,
 }
 
-/// Starts everything; returns once it serves.
-pub async fn start(config: Config) -> Result<Running, ServiceError> {
+/// Starts everything, on the sockets that were handed over where there are such; returns once it serves.
+pub async fn start(config: Config, handed_over: HandedOver) -> Result<Running, ServiceError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let metrics = Metrics::new(config.metrics.max_episodes);
     let catalog = open_kept(&config, &*clock)?;
@@ -95,21 +107,12 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
     let intake = |unit| Arc::new(JournalIntake::new(writer.clone(), unit));
     let http = HttpReceiver::new(config.http(), intake(Unit::Body), surroundings.clone())?;
     let syslog = SyslogReceiver::new(config.syslog(), intake(Unit::Stream), surroundings)?;
-    let http_listener = bind("http.listen", config.http.listen)?;
-    let syslog_listener = bind("syslog.listen", config.syslog.listen)?;
-    let udp_sockets = match config.syslog.listen_udp {
-        Some(address) => vec![receiver::bind_udp(address).map_err(|cause| ServiceError::Listen {
-            key: "syslog.listen_udp",
-            address,
-            cause,
-        })?],
-        None => Vec::new(),
-    };
-    let admin_listener = bind("admin.listen", config.admin.listen)?;
-    let address = |listener: &TcpListener| listener.local_addr().map_err(ServiceError::Thread);
-    let addresses = (address(&http_listener)?, address(&syslog_listener)?, address(&admin_listener)?);
+    let Sockets { http: http_listeners, syslog: syslog_listeners, datagrams, admin: admin_listeners } =
+        Sockets::open(&config, handed_over)?;
+    let address = |listeners: &[TcpListener]| listeners[0].local_addr().map_err(ServiceError::HandOver);
+    let addresses = (address(&http_listeners)?, address(&syslog_listeners)?, address(&admin_listeners)?);
 
-    let health = Arc::new(Health::default());
+    let health = Arc::new(Health::new(Arc::clone(&clock), config.admin.ready_backlog));
     let web = Arc::new(Web {
         metrics: Arc::clone(&metrics),
         store: store.clone(),
@@ -121,15 +124,18 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
             let (health, writer) = (Arc::clone(&health), writer.clone());
             Box::new(move || health.problems(&writer.status()))
         },
+        stuck: {
+            let health = Arc::clone(&health);
+            Box::new(move || health.stuck())
+        },
     });
     let (stop_receiving, stop_admin, give_up) =
         (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
     let mut receivers = vec![
         tokio::spawn(
-            http.with_fallback(web::page(Arc::clone(&web)))
-                .serve(vec![http_listener], stop_receiving.clone()),
+            http.with_fallback(web::page(Arc::clone(&web))).serve(http_listeners, stop_receiving.clone()),
         ),
-        tokio::spawn(syslog.serve(vec![syslog_listener], udp_sockets, stop_receiving.clone())),
+        tokio::spawn(syslog.serve(syslog_listeners, datagrams, stop_receiving.clone())),
     ];
     if let Some(catalog) = catalog {
         let refreshing = Refreshing {
@@ -141,7 +147,11 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
         };
         receivers.push(tokio::spawn(refreshing.run(stop_receiving.clone())));
     }
-    let admin_task = tokio::spawn(web::serve_admin(web, admin_listener, stop_admin.clone()));
+    let serve_admin =
+        |listener| tokio::spawn(web::serve_admin(Arc::clone(&web), listener, stop_admin.clone()));
+    let admin_tasks = admin_listeners.into_iter().map(serve_admin).collect();
+    let supervisor =
+        Supervisor::new(writer.clone(), Arc::clone(&metrics), Arc::clone(&health), Arc::clone(&clock));
     let pipeline = Pipeline {
         flush_interval: config.store.flush_interval,
         instance: config.store.instance.clone(),
@@ -160,6 +170,7 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
     let runtime = Handle::current();
     let pipeline = tokio::task::spawn_blocking(move || runtime.block_on(pipeline.run()));
     let (http, syslog, admin) = addresses;
+    let supervisor = tokio::spawn(supervisor.run(stop_receiving.clone()));
     tracing::info!(%http, %syslog, %admin, data = %folder.display(), "serving");
     Ok(Running {
         http,
@@ -169,7 +180,8 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
         store,
         journal: writer,
         receivers,
-        admin_task,
+        admin_tasks,
+        supervisor,
         pipeline,
         stop_receiving,
         stop_admin,
@@ -187,10 +199,6 @@ fn report_recovery(report: &journal::OpenReport) {
     }
 }
 
-fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, ServiceError> {
-    receiver::bind(address).map_err(|cause| ServiceError::Listen { key, address, cause })
-}
-
 impl Running {
     /// Serves until `shutdown` or until the store refuses for good, then stops in order.
     pub async fn run_until(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServiceError> {
@@ -202,7 +210,8 @@ impl Running {
             ended = &mut self.pipeline => {
                 self.stop_receiving.cancel();
                 self.stop_admin.cancel();
-                ended.unwrap_or(Ok(()))
+                // It ends after an orderly shutdown only.
+                Err(ended.ok().and_then(Result::err).unwrap_or(ServiceError::CountingEnded))
             }
         }
     }
@@ -210,6 +219,7 @@ impl Running {
     /// Stops accepting, drains, commits.
     pub async fn stop(self) -> Result<(), ServiceError> {
         self.stop_receiving.cancel();
+        let _ = self.supervisor.await;
         for receiver in self.receivers {
             let _ = receiver.await;
         }
@@ -225,7 +235,9 @@ impl Running {
             }
         };
         self.stop_admin.cancel();
-        let _ = self.admin_task.await;
+        for task in self.admin_tasks {
+            let _ = task.await;
+        }
         match ended.unwrap_or(Ok(())) {
             Err(ServiceError::Store(StoreError::Stopped)) => Ok(()),
             other => other,
@@ -260,7 +272,7 @@ impl Pipeline {
             Err(error) => return Err(error.into()),
         }
         let counter = Counter::new(&self.rules, self.secret, committed)?;
-        self.health.set_store(StoreState::Ready);
+        self.health.store_claimed();
 
         let pending = Arc::new(Pending::default());
         let counting = Counting {
@@ -289,6 +301,7 @@ impl Pipeline {
             pending,
             flush_interval: self.flush_interval,
             metrics: self.metrics,
+            health: self.health,
             clock: self.clock,
             give_up: self.give_up.clone(),
         };
@@ -308,7 +321,7 @@ impl Pipeline {
     /// Migrates and claims the store, however long it takes to answer.
     async fn claim(&self) -> Result<store::Writer, StoreError> {
         let on_failure = |error: &StoreError, pause| {
-            self.health.set_store(StoreState::Failing(error.to_string()));
+            self.health.store_failed(error);
             tracing::warn!(%error, ?pause, "the store does not answer; trying again, the journal keeps what comes");
         };
         store::retry(&self.give_up, on_failure, || self.try_to_claim()).await
