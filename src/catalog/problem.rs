@@ -34,6 +34,21 @@ pub enum Error {
     Keep { path: PathBuf, error: io::Error },
 }
 
+impl Error {
+    /// The source, as it is shown, where the error is one source's own.
+    pub fn of_source(&self) -> Option<&str> {
+        match self {
+            Self::MissingColumn { file: name, .. }
+            | Self::RepeatedColumn { file: name, .. }
+            | Self::NoEpisodes { name }
+            | Self::Feed { name, .. }
+            | Self::Fetch { name, .. }
+            | Self::TooManyEpisodes { name, .. } => Some(name),
+            Self::Kept { .. } | Self::Keep { .. } => None,
+        }
+    }
+}
+
 /// One thing in a source that could not be used as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -56,6 +71,8 @@ pub enum Place {
 /// What is wrong, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
+    #[error("is followed by no episode; write one a row")]
+    NoRows,
     #[error("is longer than {max_bytes} bytes; write a shorter one")]
     TooLong { max_bytes: usize },
     #[error("is empty, but every episode needs one")]
@@ -89,6 +106,8 @@ pub enum Cost {
     Episode,
     /// The earlier of two that contradict each other.
     Earlier,
+    /// Nothing that was there.
+    Nothing,
 }
 
 /// `catalogue.csv: line 3: duration_s "soon" is no duration; …`
@@ -114,6 +133,7 @@ impl fmt::Display for Cost {
             Self::Value => "taken as unknown",
             Self::Episode => "the episode is left out",
             Self::Earlier => "the later holds",
+            Self::Nothing => "no episode is known from it yet",
         })
     }
 }

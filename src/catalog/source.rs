@@ -7,7 +7,7 @@ use super::fetch::{self, Document, FetchError, Validators};
 use super::item::{Item, Listing};
 use super::kept::{self, Kept};
 use super::known::{Change, Format, KnownEpisodes};
-use super::problem::{Error, Problem};
+use super::problem::{Cost, Error, Fault, Place, Problem};
 use super::{Settings, csv, rss};
 use crate::units::Timestamp;
 
@@ -44,6 +44,16 @@ impl From<&str> for Location {
         } else {
             Self::File(text.into())
         }
+    }
+}
+
+impl Location {
+    /// The scheme of a URL that cannot be asked, such as `ftp`. A file's name that looks like one is written `./ftp://…`.
+    pub fn foreign_scheme(text: &str) -> Option<&str> {
+        let (scheme, _) = text.split_once("://")?;
+        let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-'));
+        (is_scheme && matches!(Self::from(text), Self::File(_))).then_some(scheme)
     }
 }
 
@@ -181,7 +191,7 @@ impl Watched {
             let listing = rss::parse(&bytes, &name, show).map_err(|error| Error::Feed { name, error })?;
             (Format::Rss, listing)
         } else {
-            (Format::Csv, csv_listing(&bytes, &name)?)
+            (Format::Csv, csv_listing(&bytes, &name, self.known.list().is_empty())?)
         };
         self.validators = validators; // only now: a document that is no use must be sent again
         Ok(Some((format, listing)))
@@ -235,10 +245,19 @@ fn is_xml(bytes: &[u8]) -> bool {
     bytes.starts_with(b"<") || bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
 }
 
-fn csv_listing(bytes: &[u8], name: &str) -> Result<Listing, Error> {
-    let csv::CsvCatalog { episodes, problems } = csv::parse(bytes, name)?;
+/// `may_be_empty`: nothing is known yet that an empty file would take away.
+fn csv_listing(bytes: &[u8], name: &str, may_be_empty: bool) -> Result<Listing, Error> {
+    let csv::CsvCatalog { episodes, mut problems } = csv::parse(bytes, name)?;
     if episodes.is_empty() {
-        return Err(Error::NoEpisodes { name: name.to_owned() });
+        if !may_be_empty || !problems.is_empty() {
+            return Err(Error::NoEpisodes { name: name.to_owned() });
+        }
+        problems.push(Problem {
+            source: name.to_owned(),
+            place: Place::Line { line: 1, column: None },
+            fault: Fault::NoRows,
+            cost: Cost::Nothing,
+        });
     }
     let identified = |episode: crate::attribution::Episode| Item {
         identity: format!("{}/{}", episode.show, episode.slug),
@@ -262,6 +281,33 @@ mod tests {
             assert_eq!(Location::from(text).to_string(), shown);
         }
         assert!(matches!(Location::from("http/feed.xml"), Location::File(_)));
+    }
+
+    #[test]
+    fn schemes_that_cannot_be_asked_are_told() {
+        for (text, expected) in [
+            ("ftp://h.example/feed.xml", Some("ftp")),
+            ("s3+x://bucket/feed.xml", Some("s3+x")),
+            ("https://h.example/feed.xml", None),
+            ("HTTP://h.example/feed.xml", None),
+            ("./ftp://feed.xml", None),
+            ("/srv/a://b", None),
+            ("catalog.csv", None),
+        ] {
+            assert_eq!(Location::foreign_scheme(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_csv_without_rows_is_empty_unless_it_held_some() {
+        let header = b"show,episode,path\n,,\n";
+        let empty = csv_listing(header, "c.csv", true).unwrap();
+        assert!(empty.items.is_empty());
+        let said = empty.problems[0].to_string();
+        assert!(said.starts_with("c.csv: line 1: is followed by no episode"), "{said}");
+        assert!(matches!(csv_listing(header, "c.csv", false), Err(Error::NoEpisodes { .. })));
+        let broken = b"show,episode,path\ngo,,/1.mp3\n";
+        assert!(matches!(csv_listing(broken, "c.csv", true), Err(Error::NoEpisodes { .. })));
     }
 
     #[test]

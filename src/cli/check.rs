@@ -77,7 +77,7 @@ impl Check {
         }
         out.flush()?;
         // A value that is unknown costs a feature; a live feed may lack one at any time.
-        match problems.iter().filter(|problem| problem.cost != Cost::Value).count() {
+        match problems.iter().filter(|problem| !matches!(problem.cost, Cost::Value | Cost::Nothing)).count() {
             0 => Ok(()),
             lost => Err(Failure::Usage(format!("{lost} episodes are left out of the catalogue, see above"))),
         }
