@@ -1,13 +1,15 @@
 //! Who may connect, and how much memory all of them may hold together.
 //!
 //! Connections are bounded in all and per address; bytes in flight likewise. Where all places are taken, whoever comes
-//! gets that of the oldest *newcomer*: a connection that has not proved yet, by a valid token or a whole batch, that it is
-//! of use. So a crowd that only connects, or sends slowly, displaces itself and keeps nobody out. Addresses are IPv4 addresses, or
-//! IPv6 networks of 64 bits, since a host has all of its /64 to itself. Everything is given back on drop.
+//! gets that of a *newcomer*: a connection that has delivered no batch yet, the oldest one without a valid token before
+//! the oldest one with. So a crowd that only connects, or sends slowly, displaces itself and keeps nobody out.
+//!
+//! Addresses are IPv4 addresses, or IPv6 networks of 64 bits, since a host has all of its /64 to itself. Everything is
+//! given back on drop.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -35,23 +37,37 @@ pub(super) struct Admission {
 struct Table {
     connections: usize,
     by_address: HashMap<IpAddr, Entry>,
-    /// All newcomers, oldest first.
-    newcomers: BTreeMap<u64, (IpAddr, Arc<Seat>)>,
+    /// Who has to give way, the first one first.
+    newcomers: BTreeMap<Rank, (IpAddr, Arc<Seat>)>,
     next_number: u64,
 }
 
 struct Entry {
     connections: usize,
     in_flight: Arc<AtomicU64>,
-    /// The numbers of those from here.
-    newcomers: BTreeSet<u64>,
+    /// Those from here.
+    newcomers: BTreeSet<Rank>,
+}
+
+/// A newcomer among newcomers: what it has shown, and its number in the order of coming.
+type Rank = (Standing, u64);
+
+/// What a connection has shown so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+enum Standing {
+    Nothing,
+    Token,
+    /// A whole batch: its place is its own.
+    Batch,
 }
 
 /// What a connection's place shares with the table.
 #[derive(Default)]
 struct Seat {
-    has_proved: AtomicBool,
-    /// Only changed with the table locked: the place is no longer counted.
+    /// A [`Standing`] as a number. Only changed with the table locked, as is what follows.
+    standing: AtomicU8,
+    /// The place is no longer counted.
     is_displaced: AtomicBool,
     displaced: Notify,
 }
@@ -73,20 +89,27 @@ impl Table {
     fn displace(&mut self, address: Option<IpAddr>) -> bool {
         let oldest = match address {
             Some(address) => self.by_address.get(&address).and_then(|entry| entry.newcomers.first()),
-            None => self.newcomers.first_key_value().map(|(number, _)| number),
+            None => self.newcomers.first_key_value().map(|(rank, _)| rank),
         };
-        let Some(number) = oldest.copied() else { return false };
-        let Some((address, seat)) = self.remove_newcomer(number) else { return false };
+        let Some(rank) = oldest.copied() else { return false };
+        let Some((address, seat)) = self.remove_newcomer(rank) else { return false };
         seat.is_displaced.store(true, Ordering::Relaxed);
         seat.displaced.notify_one();
         self.leave(address);
         true
     }
 
-    fn remove_newcomer(&mut self, number: u64) -> Option<(IpAddr, Arc<Seat>)> {
-        let (address, seat) = self.newcomers.remove(&number)?;
+    fn add_newcomer(&mut self, rank: Rank, address: IpAddr, seat: Arc<Seat>) {
+        self.newcomers.insert(rank, (address, seat));
         if let Some(entry) = self.by_address.get_mut(&address) {
-            entry.newcomers.remove(&number);
+            entry.newcomers.insert(rank);
+        }
+    }
+
+    fn remove_newcomer(&mut self, rank: Rank) -> Option<(IpAddr, Arc<Seat>)> {
+        let (address, seat) = self.newcomers.remove(&rank)?;
+        if let Some(entry) = self.by_address.get_mut(&address) {
+            entry.newcomers.remove(&rank);
         }
         Some((address, seat))
     }
@@ -120,15 +143,14 @@ impl Admission {
         table.next_number += 1;
         table.connections += 1;
         let seat = Arc::<Seat>::default();
-        table.newcomers.insert(number, (address, Arc::clone(&seat)));
         let entry = table.by_address.entry(address).or_insert_with(|| Entry {
             connections: 0,
             in_flight: Arc::default(),
             newcomers: BTreeSet::new(),
         });
         entry.connections += 1;
-        entry.newcomers.insert(number);
         let in_flight = Arc::clone(&entry.in_flight);
+        table.add_newcomer((Standing::Nothing, number), address, Arc::clone(&seat));
         Ok(Admitted { account: Account { admission: Arc::clone(self), address, in_flight }, number, seat })
     }
 
@@ -171,12 +193,36 @@ impl Admitted {
         &self.account
     }
 
-    /// The client is one that this is for: its place is its own from now on.
-    pub(super) fn prove(&self) {
-        let seat = &self.seat;
-        if !seat.has_proved.load(Ordering::Relaxed) && !seat.has_proved.swap(true, Ordering::Relaxed) {
-            self.account.admission.lock().remove_newcomer(self.number);
+    /// A valid token was shown: others give way first.
+    pub(super) fn has_token(&self) {
+        self.rise_to(Standing::Token);
+    }
+
+    /// A whole batch was taken: this one gives way no more.
+    pub(super) fn has_delivered(&self) {
+        self.rise_to(Standing::Batch);
+    }
+
+    fn rise_to(&self, standing: Standing) {
+        let cell = &self.seat.standing;
+        if cell.load(Ordering::Relaxed) >= standing as u8 {
+            return;
         }
+        let mut table = self.account.admission.lock();
+        let Some((address, seat)) = table.remove_newcomer(self.rank()) else { return };
+        cell.store(standing as u8, Ordering::Relaxed);
+        if standing < Standing::Batch {
+            table.add_newcomer((standing, self.number), address, seat);
+        }
+    }
+
+    fn rank(&self) -> Rank {
+        let standing = match self.seat.standing.load(Ordering::Relaxed) {
+            0 => Standing::Nothing,
+            1 => Standing::Token,
+            _ => Standing::Batch,
+        };
+        (standing, self.number)
     }
 
     /// Ready once the place is another's, and the connection has to end.
@@ -206,7 +252,7 @@ impl Drop for Admitted {
         let Account { admission, address, .. } = &self.account;
         let mut table = admission.lock();
         if !self.seat.is_displaced.load(Ordering::Relaxed) {
-            table.remove_newcomer(self.number);
+            table.remove_newcomer(self.rank());
             table.leave(*address);
         }
     }
@@ -264,123 +310,4 @@ impl Drop for Charge {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BOUNDS: Bounds = Bounds {
-        connections: 3,
-        connections_per_address: 2,
-        in_flight_bytes: 100,
-        in_flight_bytes_per_address: 70,
-    };
-
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    fn admit(admission: &Arc<Admission>, from: &str) -> Result<Admitted, Incident> {
-        admission.admit(address(from))
-    }
-
-    fn proved(admission: &Arc<Admission>, from: &str) -> Admitted {
-        let place = admit(admission, from).ok().unwrap();
-        place.prove();
-        place
-    }
-
-    fn is_displaced(place: &Admitted) -> bool {
-        place.seat.is_displaced.load(Ordering::Relaxed)
-    }
-
-    #[test]
-    fn connections_that_proved_themselves_are_bounded_in_all_and_per_address() {
-        let admission = Admission::new(BOUNDS);
-        let first = proved(&admission, "192.0.2.1");
-        let mapped = proved(&admission, "::ffff:192.0.2.1");
-        assert_eq!(admit(&admission, "192.0.2.1").err(), Some(Incident::AddressFull));
-        let other = proved(&admission, "2001:db8::1");
-        assert_eq!(admit(&admission, "192.0.2.3").err(), Some(Incident::ConnectionsFull));
-        drop((first, mapped));
-        let neighbour = proved(&admission, "2001:db8::ffff:1");
-        assert_eq!(admit(&admission, "2001:db8::2").err(), Some(Incident::AddressFull));
-        drop((other, neighbour));
-        let table = admission.lock();
-        assert!(
-            table.by_address.is_empty() && table.newcomers.is_empty(),
-            "nothing is remembered for nothing"
-        );
-        assert_eq!(table.connections, 0);
-    }
-
-    #[test]
-    fn the_oldest_newcomer_gives_way() {
-        let admission = Admission::new(BOUNDS);
-        let known = proved(&admission, "192.0.2.1");
-        let one = admit(&admission, "192.0.2.1").ok().unwrap();
-        let two = admit(&admission, "192.0.2.2").ok().unwrap();
-        let three = admit(&admission, "192.0.2.1").ok().unwrap();
-        assert!(is_displaced(&one) && !is_displaced(&two), "of its own address, which was full");
-        let four = admit(&admission, "192.0.2.3").ok().unwrap();
-        assert!(is_displaced(&two) && !is_displaced(&three) && !is_displaced(&known), "the oldest of all");
-        drop((one, two));
-        assert_eq!(admission.lock().connections, 3, "a displaced one was given back already");
-        four.prove();
-        let five = admit(&admission, "192.0.2.4").ok().unwrap();
-        assert!(is_displaced(&three) && !is_displaced(&four));
-        five.prove();
-        three.prove();
-        assert_eq!(admit(&admission, "192.0.2.5").err(), Some(Incident::ConnectionsFull));
-        drop((known, three, four, five));
-        let table = admission.lock();
-        assert!(table.by_address.is_empty() && table.newcomers.is_empty() && table.connections == 0);
-    }
-
-    #[tokio::test]
-    async fn a_displaced_connection_hears_of_it() {
-        let admission = Admission::new(Bounds { connections: 1, ..BOUNDS });
-        let one = admit(&admission, "192.0.2.1").ok().unwrap();
-        let displaced = one.displaced();
-        let _two = admit(&admission, "192.0.2.2").ok().unwrap();
-        displaced.await;
-    }
-
-    #[test]
-    fn bytes_are_bounded_in_all_and_per_address_and_are_given_back() {
-        let admission = Admission::new(BOUNDS);
-        let one = admission.admit(address("192.0.2.1")).ok().unwrap();
-        let two = admission.admit(address("192.0.2.2")).ok().unwrap();
-        let mut of_one = one.account().charge();
-        assert_eq!(of_one.grow(70), Ok(()));
-        assert_eq!(one.account().charge().grow(1), Err(Incident::AddressInFlightFull));
-        let mut of_two = two.account().charge();
-        assert_eq!(of_two.grow(31), Err(Incident::InFlightFull));
-        assert_eq!(of_two.grow(30), Ok(()), "a refused growth takes nothing");
-        assert_eq!(admission.in_flight(), 100);
-        drop(of_one);
-        assert_eq!(admission.in_flight(), 30);
-        assert_eq!(of_two.grow(u64::MAX), Err(Incident::AddressInFlightFull), "no wrap");
-    }
-
-    #[test]
-    fn covered_bytes_are_in_flight_until_their_last_handle_is_gone() {
-        let admission = Admission::new(BOUNDS);
-        let place = admission.admit(address("192.0.2.1")).ok().unwrap();
-        let mut charge = place.account().charge();
-        charge.grow(10).unwrap();
-        drop(place);
-        let bytes = charge.cover(vec![7_u8; 10]);
-        let part = bytes.slice(3..5);
-        drop(bytes);
-        assert_eq!((admission.in_flight(), &part[..]), (10, &[7, 7][..]));
-        let again = admission.admit(address("192.0.2.1")).ok().unwrap();
-        assert_eq!(
-            again.account().charge().grow(61),
-            Err(Incident::AddressInFlightFull),
-            "though the connection is another"
-        );
-        drop(again);
-        drop(part);
-        assert_eq!(admission.in_flight(), 0);
-        assert!(admission.lock().by_address.is_empty(), "nothing is remembered for nothing");
-    }
-}
+mod tests;

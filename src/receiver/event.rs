@@ -52,7 +52,7 @@ pub enum Incident {
     ConnectionsFull,
     /// Turned away: as many connections from this address as there may be.
     AddressFull,
-    /// Closed for a newer one while all places were taken: it had shown no token, or sent no batch, so far.
+    /// Closed for a newer one while all places were taken: it had delivered no batch so far.
     Displaced,
     /// No TLS handshake, or not in time.
     HandshakeFailed,

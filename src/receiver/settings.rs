@@ -40,8 +40,8 @@ pub struct HttpSettings {
     /// Besides `Authorization`, a header that may hold the token and nothing else.
     pub token_header: Option<String>,
 
-    /// In all. Where they are taken, a newer connection displaces the oldest one that has not proved itself yet: by a
-    /// valid token, or where none is needed by a batch.
+    /// In all. Where they are taken, a newer connection displaces the oldest one that has delivered no batch yet, those
+    /// without a valid token first.
     pub connections: usize,
     /// From one IPv4 address or IPv6 network of 64 bits; otherwise alike.
     pub connections_per_address: usize,
@@ -156,7 +156,7 @@ pub struct SyslogSettings {
     /// guessed: a line may begin with digits.
     pub octet_counting: bool,
 
-    /// As for HTTP: those who have shown no token, or no batch, give way.
+    /// As for HTTP, with those giving way that have delivered nothing.
     pub connections: usize,
     pub connections_per_address: usize,
     /// How long a connection may stay silent.

@@ -219,8 +219,9 @@ async fn a_token_makes_known_and_a_wrong_one_does_not() {
     assert!(is_closed(&mut guess).await, "to ask for the challenge proves nothing");
     slow.write_all(b"ne\n").await.unwrap();
     assert_eq!(answer(&mut slow).await.status, 200);
+    assert!(is_closed(&mut rig.connect().await).await, "both have delivered");
     drop(friend);
-    assert_eq!(rig.memory.incidents(), [Incident::Displaced]);
+    assert_eq!(rig.memory.incidents(), [Incident::Displaced, Incident::ConnectionsFull]);
 }
 
 #[tokio::test]

@@ -94,7 +94,7 @@ impl<I: Intake> Ingest<I> {
         }
         let source = Arc::clone(self.source_of(&head.headers)?);
         if !self.tokens.is_open() {
-            client.place.prove();
+            client.place.has_token();
         }
         let named = named_encoding(&head.headers)?;
 
@@ -107,7 +107,7 @@ impl<I: Intake> Ingest<I> {
         let encoding = named.unwrap_or_else(|| decode::sniff(&payload));
         let lines = self.inflate(encoding, &payload, client.place.account()).await?;
         let answer = self.hand_on(source, encoding, payload, lines).await?;
-        client.place.prove();
+        client.place.has_delivered();
         Ok(answer)
     }
 

@@ -62,8 +62,10 @@ impl<I: Intake> Reading<'_, I> {
                 Ok(Next::Closed) => break Ok(()),
                 Err(incident) => break Err(incident),
             }
-            if self.gathering.is_known() {
-                self.place.prove();
+            if self.gathering.has_handed_on() {
+                self.place.has_delivered();
+            } else if self.gathering.has_token() {
+                self.place.has_token();
             }
         };
         // After a lost batch, a wrong token or a wrong count the rest is no line of anyone's.

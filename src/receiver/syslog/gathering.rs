@@ -46,9 +46,14 @@ impl<'a, I: Intake> Gathering<'a, I> {
         }
     }
 
-    /// Whether a valid token came, or where none is needed a batch.
-    pub(super) fn is_known(&self) -> bool {
-        self.token.is_some() || self.has_handed_on
+    /// Whether a valid token came.
+    pub(super) fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// Whether a batch is kept.
+    pub(super) fn has_handed_on(&self) -> bool {
+        self.has_handed_on
     }
 
     /// When to hand on what is gathered, if anything is.
