@@ -3,13 +3,17 @@
 
 mod archives;
 mod command_line;
+mod crowd;
+mod edge;
 mod end_to_end;
 mod fates;
 mod golden;
+mod hostile;
 mod invariants;
 mod journal_command;
 mod model;
 mod postgres;
 mod service;
 mod store;
+mod supervised;
 mod tables;
