@@ -19,5 +19,5 @@ pub mod secret;
 mod start;
 
 pub use counter::{Counter, Handoff, Sums};
-pub use episodes::open_offline;
+pub use episodes::{Chapters, open_offline};
 pub use start::{Running, ServiceError, start};

@@ -123,6 +123,7 @@ mod tests {
             duration_ms: Some(1_234_567),
             audio_start: 0,
             published_at: None,
+            chapters: None,
         }
     }
 

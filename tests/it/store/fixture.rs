@@ -56,6 +56,7 @@ pub fn episode(show: &str, slug: &str) -> Episode {
         duration_ms: Some(1_234_567),
         audio_start: 0,
         published_at: Timestamp::from_seconds(1_793_509_200),
+        chapters: None,
     }
 }
 
