@@ -1,8 +1,10 @@
 //! One source of episodes: where it is, what it last gave, and how it fares.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::chapters::Answer;
 use super::fetch::{self, Document, FetchError, Validators};
 use super::item::{Item, Listing};
 use super::kept::{self, Kept};
@@ -135,8 +137,9 @@ impl Watched {
         &self.known
     }
 
-    pub(super) fn problems(&self) -> &[Problem] {
-        &self.problems
+    pub(super) fn problems(&self) -> impl Iterator<Item = &Problem> {
+        let of_chapters = self.known.list().iter().flat_map(|known| known.chapter_file.problems());
+        self.problems.iter().chain(of_chapters)
     }
 
     pub(super) fn status(&self) -> SourceStatus {
@@ -191,7 +194,7 @@ impl Watched {
             let listing = rss::parse(&bytes, &name, show).map_err(|error| Error::Feed { name, error })?;
             (Format::Rss, listing)
         } else {
-            (Format::Csv, csv_listing(&bytes, &name, self.known.list().is_empty())?)
+            (Format::Csv, self.csv_listing(&bytes, &name)?)
         };
         self.validators = validators; // only now: a document that is no use must be sent again
         Ok(Some((format, listing)))
@@ -221,9 +224,60 @@ impl Watched {
         (changes, result)
     }
 
-    fn keep(&self, folder: &Path, now: Timestamp) -> Result<(), Error> {
-        let kept = Kept { format: self.format, refreshed_at: now, list: self.known.list().to_vec() };
+    fn keep(&self, folder: &Path, refreshed_at: Timestamp) -> Result<(), Error> {
+        let kept = Kept { format: self.format, refreshed_at, list: self.known.list().to_vec() };
         kept::write(folder, &self.key(), &self.name(), &kept)
+    }
+
+    fn csv_listing(&self, bytes: &[u8], name: &str) -> Result<Listing, Error> {
+        let folder = match &self.source.location {
+            Location::File(path) => path.parent(),
+            Location::Url(_) => None,
+        };
+        let csv::CsvCatalog { rows, mut problems } = csv::parse(bytes, name, folder)?;
+        if rows.is_empty() {
+            // A file without rows yet; but one that takes all episodes away, or has nothing but faults, is a mistake.
+            if !self.known.list().is_empty() || !problems.is_empty() {
+                return Err(Error::NoEpisodes { name: name.to_owned() });
+            }
+            problems.push(Problem {
+                source: name.to_owned(),
+                place: Place::Line { line: 1, column: None },
+                fault: Fault::NoRows,
+                cost: Cost::Nothing,
+            });
+        }
+        let identified = |csv::CsvEpisode { episode, chapters_at }| Item {
+            identity: format!("{}/{}", episode.show, episode.slug),
+            episode,
+            chapters_at,
+        };
+        Ok(Listing { items: rows.into_iter().map(identified).collect(), problems })
+    }
+
+    /// Takes in what reading files of chapters gave, each by where it is. Gives what is new.
+    ///
+    /// # Errors
+    /// The chapters are taken in, but could not be kept.
+    pub(super) fn take_chapters(
+        &mut self,
+        answers: &HashMap<&str, Answer>,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> (Vec<Change>, Vec<Problem>, Result<(), Error>) {
+        let (mut changes, mut problems, mut is_worth_keeping) = (Vec::new(), Vec::new(), false);
+        for known in self.known.iter_mut() {
+            let Some(answer) = known.chapter_file.at().and_then(|at| answers.get(at)) else { continue };
+            let (new, kind) = known.chapter_file.take_in(answer, &mut known.episode, now);
+            is_worth_keeping |= kind.is_some() || known.chapter_file.is_remote();
+            changes.extend(kind.map(|kind| known.change(kind)));
+            problems.extend(new);
+        }
+        let result = match &settings.kept_dir {
+            Some(folder) if is_worth_keeping => self.keep(folder, self.refreshed_at.unwrap_or(now)),
+            _ => Ok(()),
+        };
+        (changes, problems, result)
     }
 
     fn name(&self) -> String {
@@ -243,27 +297,6 @@ impl Watched {
 fn is_xml(bytes: &[u8]) -> bool {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
     bytes.starts_with(b"<") || bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
-}
-
-/// `may_be_empty`: nothing is known yet that an empty file would take away.
-fn csv_listing(bytes: &[u8], name: &str, may_be_empty: bool) -> Result<Listing, Error> {
-    let csv::CsvCatalog { episodes, mut problems } = csv::parse(bytes, name)?;
-    if episodes.is_empty() {
-        if !may_be_empty || !problems.is_empty() {
-            return Err(Error::NoEpisodes { name: name.to_owned() });
-        }
-        problems.push(Problem {
-            source: name.to_owned(),
-            place: Place::Line { line: 1, column: None },
-            fault: Fault::NoRows,
-            cost: Cost::Nothing,
-        });
-    }
-    let identified = |episode: crate::attribution::Episode| Item {
-        identity: format!("{}/{}", episode.show, episode.slug),
-        episode,
-    };
-    Ok(Listing { items: episodes.into_iter().map(identified).collect(), problems })
 }
 
 #[cfg(test)]
@@ -300,14 +333,22 @@ mod tests {
 
     #[test]
     fn a_csv_without_rows_is_empty_unless_it_held_some() {
+        let settings = Settings::default();
+        let mut watched = Watched::new(Source::at("c.csv"), &settings);
         let header = b"show,episode,path\n,,\n";
-        let empty = csv_listing(header, "c.csv", true).unwrap();
+        let empty = watched.csv_listing(header, "c.csv").unwrap();
         assert!(empty.items.is_empty());
         let said = empty.problems[0].to_string();
         assert!(said.starts_with("c.csv: line 1: is followed by no episode"), "{said}");
-        assert!(matches!(csv_listing(header, "c.csv", false), Err(Error::NoEpisodes { .. })));
         let broken = b"show,episode,path\ngo,,/1.mp3\n";
-        assert!(matches!(csv_listing(broken, "c.csv", true), Err(Error::NoEpisodes { .. })));
+        assert!(matches!(watched.csv_listing(broken, "c.csv"), Err(Error::NoEpisodes { .. })));
+
+        let some = Document::Read {
+            bytes: b"show,episode,path\ngo,1,/1.mp3\n".to_vec(),
+            validators: Validators::default(),
+        };
+        watched.take_in(Ok(some), &settings, Timestamp::default()).1.unwrap();
+        assert!(matches!(watched.csv_listing(header, "c.csv"), Err(Error::NoEpisodes { .. })));
     }
 
     #[test]

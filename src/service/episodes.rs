@@ -13,15 +13,30 @@ use crate::config::{Config, ConfigError};
 use crate::journal::{self, JournalError, Record, RecordKind};
 use crate::units::Encoding;
 
-/// Opens the catalogue for an offline count: everything is fetched now and nothing is kept. None without sources.
+/// What an offline command reads besides the episodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chapters {
+    /// Counting does not use them.
+    Unread,
+    /// As many files as one refresh of the service reads.
+    Read,
+}
+
+/// Opens the catalogue for an offline command: everything is fetched now and nothing is kept. None without sources.
 /// What is wrong with it is said by `tell`, and costs no more than it says.
 pub fn open_offline(
     config: &Config,
     clock: &dyn Clock,
+    chapters: Chapters,
     tell: impl FnMut(&Problem),
 ) -> Result<Option<Catalog>, ConfigError> {
-    let Some(mut catalog) = open(config, Settings::default(), clock)? else { return Ok(None) };
-    if sources(config)?.iter().any(|(_, source)| matches!(source.location, Location::Url(_))) {
+    let mut settings = Settings::default();
+    if chapters == Chapters::Unread {
+        settings.max_chapter_files = 0;
+    }
+    let Some(mut catalog) = open(config, settings, clock)? else { return Ok(None) };
+    let is_remote = sources(config)?.iter().any(|(_, source)| matches!(source.location, Location::Url(_)));
+    if is_remote || chapters == Chapters::Read {
         let Refresh { errors, .. } = catalog.refresh(clock.now());
         if let Some(error) = errors.first() {
             return Err(unusable(config, error));
@@ -110,6 +125,9 @@ impl Refreshing {
     async fn take(&mut self, refresh: Refresh) {
         for error in refresh.errors {
             tracing::warn!(%error, "a source of the catalogue failed; what it gave before stands");
+        }
+        for problem in refresh.problems {
+            tracing::warn!(%problem, "in the catalogue");
         }
         for change in refresh.changes {
             tracing::info!(%change, "catalogue");

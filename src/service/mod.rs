@@ -22,5 +22,5 @@ mod start;
 mod supervisor;
 
 pub use counter::{Counter, Handoff, Sums};
-pub use episodes::open_offline;
+pub use episodes::{Chapters, open_offline};
 pub use start::{Running, ServiceError, start};
