@@ -17,7 +17,7 @@ use crate::traffic::Shape;
 
 /// Each round begins with an empty journal and an empty database.
 const KILLS_OF_A_ROUND: usize = 25;
-const LINES_A_KILL: usize = 2_000;
+const LINES_A_KILL: usize = 1_500;
 
 /// What is broken on purpose, to see that it is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,24 +54,24 @@ pub struct Round {
     /// How the service is set: how often it syncs and commits.
     settings: &'static str,
     sabotage: Option<Sabotage>,
+    /// Kills of services that had committed since they started.
+    after_commits: usize,
 }
 
 impl Round {
     /// Rounds differ by their number.
     pub fn new(seed: u64, kills: usize, number: usize) -> Self {
-        let settings = match number % 3 {
-            0 => "[store]\nflush_interval = \"50ms\"\n",
-            1 => {
-                "[store]\nflush_interval = \"5ms\"\n[journal]\nsync_interval = \"0s\"\nmax_bytes = 67108864\n"
-            }
-            _ => {
-                "[store]\nflush_interval = \"1s\"\n[journal]\nsync_interval = \"20ms\"\nmax_bytes = 67108864\n"
-            }
+        let (settings, pause_millis) = match number % 3 {
+            0 => ("[store]\nflush_interval = \"5ms\"\n[journal]\nsync_interval = \"0s\"\n", 4),
+            1 => ("[store]\nflush_interval = \"25ms\"\n[journal]\nmax_bytes = 67108864\n", 4),
+            // Much is received before any of it is committed.
+            _ => ("[store]\nflush_interval = \"500ms\"\n[journal]\nsync_interval = \"20ms\"\n", 0),
         };
         let with_changes = number % 2 == 1;
         let lines = (LINES_A_KILL * kills.max(4)) as u64;
-        let shape = Shape { lines, pause: Duration::ZERO, with_stream: with_changes, with_changes };
-        Self { numbers: Numbers::new(seed), kills, shape, settings, sabotage: None }
+        let pause = Duration::from_millis(pause_millis);
+        let shape = Shape { lines, pause, with_repeats: true, with_stream: with_changes, with_changes };
+        Self { numbers: Numbers::new(seed), kills, shape, settings, sabotage: None, after_commits: 0 }
     }
 
     pub fn sabotaged(self, sabotage: Sabotage) -> Self {
@@ -93,13 +93,14 @@ impl Round {
                 sabotage.commit(&stage);
             }
             replayed += records(&stage);
-            if self.shape.with_changes && self.numbers.once_in(3) {
+            if self.shape.with_changes && self.numbers.once_in(2) {
                 stage.traffic.change_catalog(&mut self.numbers);
             }
         }
         let service = stage.start();
         let mut report = stage.end(service);
         report.kills = self.kills;
+        report.after_commits = self.after_commits;
         report.replayed = replayed;
         report
     }
@@ -119,14 +120,9 @@ impl Round {
             wait_for_some(&mut self.numbers);
             return self.kill(service, stage, 0..=30_000);
         }
-        if self.sabotage.is_some() {
-            // What is to be broken must be there.
-            let service = stage.start();
-            wait_for_some(&mut self.numbers);
-            wait_for("a commit", || service.metric("castmeter_store_commits_total") > 0.0);
-            return self.kill(service, stage, 0..=0);
-        }
-        match self.numbers.within(0..=3) {
+        // What is to be broken must be there.
+        let moment = if self.sabotage.is_some() { 2 } else { self.numbers.within(0..=3) };
+        match moment {
             // While it starts and replays.
             0 => {
                 let (early, late) = (self.numbers.micros(0..=60_000), self.numbers.micros(0..=60_000));
@@ -139,27 +135,28 @@ impl Round {
                 drop(starting);
                 load.aim(None);
             }
-            // While it counts and commits: the store is there.
+            // While it receives, and perhaps still replays.
             1 => {
-                let service = stage.start();
-                service.wait_until_ready();
-                wait_for_some(&mut self.numbers);
-                self.kill(service, stage, 0..=150_000);
-            }
-            // While it receives.
-            _ => {
                 let service = stage.start();
                 wait_for_some(&mut self.numbers);
                 self.kill(service, stage, 0..=30_000);
             }
+            // While it commits what it counted.
+            _ => {
+                let service = stage.start();
+                wait_for_some(&mut self.numbers);
+                wait_for("a commit", || service.metric("castmeter_store_commits_total") > 0.0);
+                self.after_commits += 1;
+                self.kill(service, stage, 0..=30_000);
+            }
         }
-        if self.shape.with_changes && self.numbers.once_in(3) {
+        if self.shape.with_changes && self.numbers.once_in(2) {
             traffic.change_catalog(&mut self.numbers);
         }
     }
 
     fn kill(&mut self, service: Service, stage: &Stage, after_micros: std::ops::RangeInclusive<usize>) {
-        if self.shape.with_changes && self.numbers.once_in(3) {
+        if self.shape.with_changes && self.numbers.once_in(2) {
             stage.traffic.change_catalog(&mut self.numbers);
         }
         thread::sleep(self.numbers.micros(after_micros));

@@ -9,7 +9,7 @@ use crate::attack::{Round, Sabotage, attack};
 use crate::stage::Store;
 
 /// As many as a few seconds allow.
-const FEW: usize = 12;
+const FEW: usize = 8;
 
 #[test]
 fn killed_over_and_over_with_sqlite() {

@@ -16,6 +16,9 @@ const SENDERS: usize = 8;
 /// be late by a sender's bad luck.
 const AHEAD: usize = 16;
 
+/// A batch is sent again after so many others.
+const LATER: usize = 30;
+
 /// What became of a batch, as its sender knows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sent {
@@ -32,7 +35,10 @@ pub enum Sent {
 pub struct Outcome {
     /// By batch.
     pub sent: Vec<Sent>,
+    /// For want of an answer.
     pub sent_again: usize,
+    /// Though there was an answer.
+    pub repeated: usize,
     /// Answers that asked to come back later, each with a `Retry-After`.
     pub refused: usize,
     /// How often the syslog sender sent all of its lines, or began to.
@@ -176,9 +182,18 @@ impl Shared {
             let batch = self.traffic.all_batches().nth(index).expect("batches do not vanish");
             let sent = self.post_until_done(batch);
             self.change(|state| {
-                state.outcome.sent[index] = sent;
                 state.open.remove(&index);
-                state.answers += usize::from(sent == Sent::Acknowledged);
+                if state.outcome.sent[index] == Sent::Acknowledged {
+                    return;
+                }
+                state.outcome.sent[index] = sent;
+                if sent == Sent::Acknowledged {
+                    state.answers += 1;
+                    if batch.repeated && self.traffic.shape.with_repeats {
+                        state.outcome.repeated += 1;
+                        state.queue.insert(LATER.min(state.queue.len()), index);
+                    }
+                }
             });
             thread::sleep(self.traffic.shape.pause);
         }

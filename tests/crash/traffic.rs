@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -16,28 +17,61 @@ use crate::numbers::Numbers;
 
 /// What a batch of lines is sent as, and what its sender does when no answer comes.
 pub struct Batch {
-    /// Whole lines.
+    /// Whole lines, for `count`. Each has an id.
     pub lines: Vec<u8>,
-    /// As it is sent, each time the same bytes.
+    /// As it is sent, each time the same bytes. Some have no ids in their lines: then only the body tells that they came
+    /// before.
     pub body: Vec<u8>,
     pub gzip: bool,
     /// Never sent again: then all of it or nothing must be counted.
     pub abandoned_unanswered: bool,
+    /// Sent a second time though it was answered, as if the answer had been lost on its way.
+    pub repeated: bool,
 }
 
 impl Batch {
     fn new(lines: &[&[u8]], numbers: &mut Numbers) -> Self {
-        let lines = lines.concat();
+        let has_ids = !numbers.once_in(4);
+        let lines =
+            if has_ids { lines.concat() } else { with_ids(lines, || format!("{:016x}", numbers.next())) };
+        let sent = if has_ids { lines.clone() } else { without_ids(&lines) };
         let gzip = numbers.once_in(2);
         let body = if gzip {
             let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-            encoder.write_all(&lines).unwrap();
+            encoder.write_all(&sent).unwrap();
             encoder.finish().unwrap()
         } else {
-            lines.clone()
+            sent
         };
-        Self { lines, body, gzip, abandoned_unanswered: numbers.once_in(4) }
+        Self { lines, body, gzip, abandoned_unanswered: numbers.once_in(4), repeated: numbers.once_in(8) }
     }
+}
+
+/// What a generated line has before its id, and what follows the id.
+const ID: (&str, &str) = ("\"id\":\"", "\",");
+
+/// With ids that no other line has: a line that the CDN sent twice is another one then.
+fn with_ids(lines: &[&[u8]], mut fresh: impl FnMut() -> String) -> Vec<u8> {
+    let replace = |line: &&[u8]| match id_in(line) {
+        Some(id) => [&line[..id.start], fresh().as_bytes(), &line[id.end..]].concat(),
+        None => line.to_vec(),
+    };
+    lines.iter().flat_map(replace).collect()
+}
+
+fn without_ids(lines: &[u8]) -> Vec<u8> {
+    let remove = |line: &[u8]| match id_in(line) {
+        Some(id) => [&line[..id.start - ID.0.len()], &line[id.end + ID.1.len()..]].concat(),
+        None => line.to_vec(),
+    };
+    lines.split_inclusive(|byte| *byte == b'\n').flat_map(remove).collect()
+}
+
+/// Where the id is, unless the line is one that cannot be read.
+fn id_in(line: &[u8]) -> Option<Range<usize>> {
+    let start = memchr::memmem::find(line, ID.0.as_bytes())? + ID.0.len();
+    let length = memchr::memmem::find(&line[start..], ID.1.as_bytes())?;
+    Some(start..start + length)
 }
 
 /// What traffic there is to be.
@@ -46,6 +80,8 @@ pub struct Shape {
     pub lines: u64,
     /// What each sender waits after an answer, so that there is load for longer.
     pub pause: Duration,
+    /// Some batches are sent again though they were answered.
+    pub with_repeats: bool,
     /// Some of the lines go over syslog.
     pub with_stream: bool,
     /// The catalogue changes, and has an episode more from some time on. No day closes.
@@ -54,8 +90,13 @@ pub struct Shape {
 
 impl Shape {
     /// Enough lines for a second or two over HTTP, and a catalogue that stays.
-    pub const SUSTAINED: Self =
-        Self { lines: 25_000, pause: Duration::from_millis(20), with_stream: false, with_changes: false };
+    pub const SUSTAINED: Self = Self {
+        lines: 12_000,
+        pause: Duration::from_millis(20),
+        with_repeats: false,
+        with_stream: false,
+        with_changes: false,
+    };
 }
 
 /// The traffic of a run.
@@ -133,16 +174,17 @@ impl Traffic {
         )
     }
 
-    /// An episode's file has another size and duration from now on.
+    /// Files of some episodes have another size and duration from now on.
     pub fn change_catalog(&self, numbers: &mut Numbers) {
         let mut catalog = self.catalog.lock().unwrap();
-        let at = numbers.within(0..=catalog.rows.len() - 1);
-        let share = numbers.within(70..=140) as u64;
-        let scale = |text: &str| text.parse().map_or(text.to_owned(), |n: u64| (n * share / 100).to_string());
-        let change = |(column, text): (usize, &str)| {
-            if matches!(column, 3 | 4) { scale(text) } else { text.to_owned() }
-        };
-        catalog.rows[at] = catalog.rows[at].iter().enumerate().map(change).collect();
+        for _ in 0..5 {
+            let at = numbers.within(0..=catalog.rows.len() - 1);
+            let percent = numbers.within(60..=140) as u64;
+            let scale =
+                |text: &str| text.parse().map_or(text.to_owned(), |n: u64| (n * percent / 100).to_string());
+            let change = |(column, text)| if SIZES.contains(&column) { scale(text) } else { text.to_owned() };
+            catalog.rows[at] = catalog.rows[at].iter().enumerate().map(change).collect();
+        }
         catalog.write();
     }
 
@@ -187,6 +229,8 @@ impl Catalog {
 }
 
 const HEADER: [&str; 7] = ["show", "episode", "path", "bytes", "duration_s", "published_at", "audio_start"];
+/// Columns of the header.
+const SIZES: [usize; 2] = [3, 4];
 
 fn lines_of(options: &Options) -> Vec<u8> {
     let mut lines = Vec::new();
@@ -202,13 +246,13 @@ fn rows_of(options: &Options) -> Vec<csv::StringRecord> {
     table.records().map(Result::unwrap).collect()
 }
 
-/// Batches of 2 to 80 lines: the same line twice, as Fastly sends it now and then, must not be two batches of the same
+/// Batches of 2 to 40 lines: the same line twice, as Fastly sends it now and then, must not be two batches of the same
 /// bytes.
 fn cut(lines: &[&[u8]], numbers: &mut Numbers) -> Vec<Batch> {
     let mut batches = Vec::new();
     let mut left = lines;
     while !left.is_empty() {
-        let taken = numbers.within(2..=80);
+        let taken = numbers.within(2..=40);
         let (taken, rest) = left.split_at(if taken + 2 > left.len() { left.len() } else { taken });
         batches.push(Batch::new(taken, numbers));
         left = rest;
