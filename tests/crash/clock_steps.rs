@@ -16,14 +16,15 @@ use crate::traffic::Shape;
 
 /// Just behind the last of the generated lines, so that days would close if they went by the clock.
 const BEHIND_THE_LINES: &str = "@2026-01-08 00:00:00";
-const A_YEAR_AHEAD: &str = "@2027-01-08 00:00:00";
-const A_YEAR_AHEAD_SECONDS: i64 = 1_799_366_400;
+const WEEKS_AHEAD: &str = "@2026-02-01 00:00:00";
+const WEEKS_AHEAD_SECONDS: i64 = 1_769_904_000;
 
 #[test]
 fn a_clock_that_steps_closes_no_day() {
     let mut stage = Stage::new(Store::Sqlite, Shape::SUSTAINED, &mut Numbers::new(fresh_seed()));
-    // Ids are forgotten by the clock, and a day's step makes them old.
-    stage.setup.config.insert_str(0, "redelivery_window = \"1000d\"\n");
+    // Ids and batches are forgotten by the clock, and a step makes them old.
+    stage.setup.config.insert_str(0, "redelivery_window = \"1000h\"\n");
+    stage.setup.config.push_str("[journal]\nkeep = \"1000h\"\n");
     let clock = stage.setup.folder.join("clock");
     let set = |time: &str| {
         // All at once: the service may be reading it.
@@ -52,7 +53,7 @@ fn a_clock_that_steps_closes_no_day() {
         stage.load.aim(None);
         service = stage.start();
     }
-    for (part, time) in [(5, A_YEAR_AHEAD), (6, BEHIND_THE_LINES)] {
+    for (part, time) in [(5, WEEKS_AHEAD), (6, BEHIND_THE_LINES)] {
         stage.load.go_on_to(part, 7);
         stage.load.wait_for_more(20);
         set(time);
@@ -61,7 +62,7 @@ fn a_clock_that_steps_closes_no_day() {
     let journal = inspect::list(&stage.journal()).unwrap().expect("there is a journal");
     let newest = journal.segments.iter().filter_map(|segment| segment.newest).max();
     assert!(
-        newest > Timestamp::from_seconds(A_YEAR_AHEAD_SECONDS),
+        newest > Timestamp::from_seconds(WEEKS_AHEAD_SECONDS),
         "the service did not see the clock: {newest:?}"
     );
     let report = stage.end(service);
