@@ -1,6 +1,9 @@
 //! Integration tests: where sockets, files and real databases are the point. One binary, so that they link once
 //! and share one Postgres server.
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod archives;
 mod chapters;
 mod command_line;
@@ -16,8 +19,7 @@ mod hostile;
 mod invariants;
 mod journal_command;
 mod model;
-mod postgres;
-mod service;
 mod store;
 mod supervised;
-mod tables;
+
+use support::{counted, postgres, proxy, service, tables};
