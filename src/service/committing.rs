@@ -50,7 +50,8 @@ impl Committing {
         }
     }
 
-    async fn commit(&mut self) -> Result<(), StoreError> {
+    /// Commits what is pending, however often it takes.
+    pub async fn commit(&mut self) -> Result<(), StoreError> {
         let sums = self.take();
         if sums.position <= self.writer.position() {
             return Ok(());

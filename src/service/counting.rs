@@ -42,18 +42,14 @@ impl Counting {
     pub fn run(mut self, stop: impl Fn() -> bool) {
         let mut published_at = self.clock.monotonic();
         while !stop() {
-            let fed = match self.feed.next_now() {
-                Some(fed) => fed,
-                None => {
-                    self.publish();
-                    published_at = self.clock.monotonic();
-                    match self.feed.blocking_next() {
-                        Some(fed) => fed,
-                        None => break,
-                    }
+            if !self.count_next() {
+                self.publish();
+                published_at = self.clock.monotonic();
+                match self.feed.blocking_next() {
+                    Some(fed) => self.take(fed),
+                    None => break,
                 }
-            };
-            self.take(fed);
+            }
             if self.clock.monotonic() - published_at >= PUBLISH_INTERVAL {
                 self.publish();
                 published_at = self.clock.monotonic();
@@ -61,6 +57,14 @@ impl Counting {
         }
         self.publish();
         self.pending.due.notify_one();
+    }
+
+    /// Counts the next record; false if there is none yet.
+    pub fn count_next(&mut self) -> bool {
+        let next = self.feed.next_now();
+        let found = next.is_some();
+        next.into_iter().for_each(|fed| self.take(fed));
+        found
     }
 
     fn take(&mut self, fed: Result<Fed<Handoff>, crate::journal::JournalError>) {
@@ -81,7 +85,8 @@ impl Counting {
         }
     }
 
-    fn publish(&mut self) {
+    /// Gives what was counted since the last call to metrics and to whoever commits.
+    pub fn publish(&mut self) {
         let position = self.counter.position();
         let mut sums = self.pending.lock();
         let fresh = self.counter.give(&mut sums);

@@ -18,6 +18,9 @@ mod samples;
 pub mod secret;
 mod start;
 
+pub use committing::Committing;
 pub use counter::{Counter, Handoff, Sums};
-pub use episodes::open_offline;
+pub use counting::{Counting, Pending};
+pub use episodes::{note_rules, open_offline};
+pub use intake::{JournalIntake, Unit};
 pub use start::{Running, ServiceError, start};
