@@ -8,6 +8,8 @@ mod fates;
 mod golden;
 mod invariants;
 mod model;
+#[path = "../support/model.rs"]
+mod plain;
 mod postgres;
 mod service;
 mod store;

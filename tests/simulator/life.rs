@@ -1,0 +1,249 @@
+//! How the simulated service starts, stops and dies.
+
+use castmeter::journal::RecordKind;
+use castmeter::service::note_rules;
+use castmeter::store::StoreError;
+
+use crate::database::{copy, restore};
+use crate::ledger::{Attempt, Content};
+use crate::process::{Attempted, ClaimError, Committer, Process};
+use crate::world::{Checked, World, Zombie, is_file};
+
+/// How a process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// SIGKILL: what was written is there, synced or not.
+    Kill,
+    /// What was not synced may be lost.
+    PowerFailure,
+}
+
+impl World {
+    /// Opens the journal and holds what it has against what was answered. The disk may fail meanwhile.
+    pub async fn start(&mut self) -> Checked {
+        self.disk.revive();
+        for attempt in 0_u32.. {
+            if attempt > 3 {
+                self.disk.heal();
+            }
+            let store = match &self.zombie {
+                Some(zombie) => zombie.store.clone(),
+                None => self.open_store(),
+            };
+            let (folder, settings) = (self.journal_folder(), self.journal_settings());
+            match Process::open(&folder, settings, store, self.clock.clone()) {
+                Ok((process, first, entries)) => {
+                    self.ledger.audit(first, &entries)?;
+                    let next = process.journal.status().next;
+                    self.say(format!("start: the journal holds {first}..{next}"));
+                    self.process = Some(process);
+                    return Ok(());
+                }
+                Err(error) => {
+                    self.say(format!("start fails: {error}"));
+                    self.disk.revive();
+                    if attempt > 4 {
+                        return Err(format!("the journal does not open on a sound disk: {error}"));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The store answers, and is claimed; then counting begins.
+    pub async fn claim(&mut self) -> Checked {
+        let is_first = self.ledger.is_without_rules();
+        if is_first {
+            // Rules that were never noted cannot be had back.
+            self.disk.heal();
+        }
+        self.say("the store is claimed");
+        let rules = self.service_rules();
+        let before = self.attempt_to_note();
+        let Some(mut process) = self.process.take() else { return Ok(()) };
+        let position = process.journal.status().next;
+        let claimed = process.claim(&rules, self.canary).await;
+        process.settle().await;
+        let noted = process.journal.status().next > position;
+        self.process = Some(process);
+        match claimed {
+            Ok(()) if noted => self.ledger.answered(before, position),
+            Ok(()) => self.say("the rules could not be noted"),
+            Err(ClaimError::Journal(error)) => {
+                self.say(format!("the service ends: {error}"));
+                return self.die(End::Kill).await;
+            }
+            Err(ClaimError::Store(error)) => return Err(format!("the store cannot be claimed: {error}")),
+        }
+        self.check_tables().await?;
+        self.wake_the_zombie().await
+    }
+
+    /// The catalogue is another one now, as far as anybody can note it.
+    pub async fn note_rules(&mut self) -> Checked {
+        let rules = self.service_rules();
+        let at = self.attempt_to_note();
+        let Some(process) = &self.process else { return Ok(()) };
+        let position = process.journal.status().next;
+        let result = note_rules(&process.journal, &rules, &*self.clock).await;
+        process.settle().await;
+        match result {
+            Ok(()) => self.ledger.answered(at, position),
+            Err(error) => self.say(format!("the change cannot be noted: {error}")),
+        }
+        Ok(())
+    }
+
+    fn attempt_to_note(&mut self) -> usize {
+        self.figures.rules += 1;
+        self.ledger.push(Attempt {
+            kind: RecordKind::Rules,
+            received_at: self.clock.receipt(),
+            content: Content::Rules(self.catalogue.clone()),
+            answered: false,
+            position: None,
+        })
+    }
+
+    /// One that was taken for dead finds that its journal is another's now.
+    async fn wake_the_zombie(&mut self) -> Checked {
+        let Some(mut zombie) = self.zombie.take() else { return Ok(()) };
+        self.commits.heal();
+        let attempted = zombie.committer.attempt(&self.commits, None).await;
+        self.say(format!("the process before wakes up: {attempted:?}"));
+        match attempted {
+            Attempted::Refused(StoreError::Fenced { .. }) => self.figures.fenced += 1,
+            // It had nothing to say.
+            Attempted::Done => {}
+            other => return Err(format!("a process of before could still write: {other:?}")),
+        }
+        self.check_tables().await
+    }
+
+    /// Everything in memory is gone, and perhaps more.
+    pub async fn die(&mut self, end: End) -> Checked {
+        let Some(process) = self.process.take() else { return Ok(()) };
+        self.say(format!("{end:?}"));
+        self.disk.kill();
+        process.journal.close().await;
+        match end {
+            End::Kill => self.figures.kills += 1,
+            End::PowerFailure => {
+                self.figures.power_failures += 1;
+                let folder = self.journal_folder();
+                self.disk.fail_power(&folder, &mut self.dice);
+            }
+        }
+        self.leave(process, end == End::Kill).await
+    }
+
+    /// Receivers stop, the journal is closed, what it holds is counted and committed if the store takes it in time.
+    pub async fn stop(&mut self) -> Checked {
+        let Some(mut process) = self.process.take() else { return Ok(()) };
+        self.figures.stops += 1;
+        self.say("an orderly stop");
+        process.journal.close().await;
+        if let Some(pipeline) = &mut process.pipeline {
+            while pipeline.counting.count_next() {}
+            pipeline.counting.publish();
+            if self.dice.percent(80) {
+                self.commits.heal();
+            }
+            loop {
+                match pipeline.committer.attempt(&self.commits, self.canary).await {
+                    Attempted::Done => break,
+                    Attempted::Failed if self.dice.percent(50) => {}
+                    Attempted::Failed => {
+                        self.trace.lock().expect("no panic").push("the last commit is given up".to_owned());
+                        break;
+                    }
+                    Attempted::Refused(error) => return Err(format!("the store refuses: {error}")),
+                }
+            }
+        }
+        self.leave(process, false).await
+    }
+
+    /// What becomes of the store when its process is gone.
+    async fn leave(&mut self, process: Process, may_linger: bool) -> Checked {
+        let Process { pipeline, store, .. } = process;
+        if may_linger && self.zombie.is_none() && self.dice.percent(15) {
+            if let Some(pipeline) = pipeline {
+                self.say("…but its commits are still to come");
+                self.zombie = Some(Zombie { committer: pipeline.committer, store });
+            }
+            return Ok(());
+        }
+        drop(pipeline);
+        if self.zombie.is_some() {
+            return Ok(());
+        }
+        store.close().await;
+        drop(store);
+        self.check_store().await?;
+        if is_file(&self.database()) {
+            self.back_up_or_restore().await;
+        }
+        Ok(())
+    }
+
+    async fn back_up_or_restore(&mut self) {
+        if self.dice.percent(20) {
+            self.backup = Some((copy(&self.database()), self.committed));
+        } else if self.dice.percent(10)
+            && let Some((bytes, position)) = &self.backup
+        {
+            restore(&self.database(), bytes);
+            let from = std::mem::replace(&mut self.committed, *position);
+            self.figures.restored += 1;
+            self.say(format!("the store is restored from a backup: {from} becomes {}", self.committed));
+        }
+    }
+
+    /// Ends the processes that are left, without any fault.
+    pub async fn end(&mut self) -> Checked {
+        self.zombie = None;
+        self.disk.heal();
+        self.commits.heal();
+        self.stop().await
+    }
+
+    /// Whether the store was claimed by this process.
+    pub fn is_counting(&self) -> bool {
+        self.process.as_ref().is_some_and(|process| process.pipeline.is_some())
+    }
+
+    /// Another process claims the journal's place in the store, as one with a copied data folder would.
+    pub async fn fence(&mut self) -> Checked {
+        let Some(process) = self.process.as_ref().filter(|process| process.pipeline.is_some()) else {
+            return Ok(());
+        };
+        let other = process.store.claim(process.id.0, "another").await;
+        other.map_err(|error| format!("cannot be claimed: {error}"))?;
+        self.say("another process claims the store");
+        let Some(pipeline) = self.process.as_mut().and_then(|process| process.pipeline.as_mut()) else {
+            return Ok(());
+        };
+        pipeline.counting.publish();
+        self.commits.heal();
+        match pipeline.committer.attempt(&self.commits, None).await {
+            Attempted::Refused(StoreError::Fenced { .. }) => self.figures.fenced += 1,
+            Attempted::Done => {}
+            other => return Err(format!("a second writer was not seen: {other:?}")),
+        }
+        self.die(End::Kill).await
+    }
+}
+
+/// What is under way needs no end.
+impl Drop for World {
+    fn drop(&mut self) {
+        self.disk.open_gate();
+        if let Some(process) = &mut self.process
+            && let Some(pipeline) = &mut process.pipeline
+        {
+            pipeline.committer = Committer::Ended;
+        }
+    }
+}
