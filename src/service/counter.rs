@@ -64,6 +64,9 @@ pub enum CountError {
 /// Counts.
 pub struct Counter {
     engine: Engine,
+    secret: Secret,
+    /// False before the first record.
+    has_begun: bool,
     parsers: Parsers,
     max_line_bytes: usize,
     sources: Vec<String>,
@@ -87,6 +90,8 @@ impl Counter {
     pub fn new(rules: &Rules, secret: Secret, committed: JournalPosition) -> Result<Self, ConfigError> {
         Ok(Self {
             engine: rules.service_engine(secret)?,
+            secret,
+            has_begun: false,
             parsers: rules.parsers()?,
             max_line_bytes: rules.max_line_bytes,
             sources: Vec::new(),
@@ -109,6 +114,7 @@ impl Counter {
             Fed::Stored(entry) => self.count_stored(&entry),
             Fed::Damage(_) => Ok(()),
         };
+        self.has_begun = true;
         self.position = next;
         if self.position <= self.committed {
             self.delta = Delta::default();
@@ -191,6 +197,12 @@ impl Counter {
         self.parsers = rules.parsers()?;
         self.max_line_bytes = rules.max_line_bytes;
         self.bodies.set_window(rules.redelivery_window);
+        if !self.has_begun {
+            // What follows was counted by these: episodes that only later rules know were no episodes then.
+            self.engine = rules.service_engine(self.secret)?;
+            self.catalog_changed = true;
+            return Ok(());
+        }
         self.engine.change_policy(
             rules.service_policy()?,
             Arc::new(rules.agent_table()?),
