@@ -205,7 +205,7 @@ impl Counter {
         }
         self.engine.change_policy(
             rules.service_policy()?,
-            Arc::new(rules.agent_table()?),
+            rules.agent_table()?,
             rules.mode(),
             &rules.feeds,
         );

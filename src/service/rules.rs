@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -94,7 +94,7 @@ impl Rules {
     fn engine(&self, policy: Policy, secret: Secret) -> Result<Engine, ConfigError> {
         let mut registry = Registry::new(self.mode(), self.feeds.iter().map(String::as_str));
         registry.update(self.catalog.iter().flatten().cloned());
-        Ok(Engine::new(policy, registry, Arc::new(self.agent_table()?), secret))
+        Ok(Engine::new(policy, registry, self.agent_table()?, secret))
     }
 
     /// For files, where days never close.
@@ -130,11 +130,17 @@ impl Rules {
         serde_json::from_slice(payload)
     }
 
-    pub fn agent_table(&self) -> Result<AgentTable, ConfigError> {
+    /// Without lists of one's own the built-in table, which is made once: each change of the catalogue asks for it.
+    pub fn agent_table(&self) -> Result<Arc<AgentTable>, ConfigError> {
+        static BUILTIN: LazyLock<Arc<AgentTable>> = LazyLock::new(|| Arc::new(AgentTable::builtin()));
+        if self.agents.is_empty() && self.agents_under.is_empty() {
+            return Ok(Arc::clone(&BUILTIN));
+        }
         let names =
             |lists: &[ListText]| lists.iter().map(|list| list.path.display().to_string()).collect::<Vec<_>>();
         let (over, under) = (names(&self.agents), names(&self.agents_under));
         AgentTable::with_lists(&agent_lists(&self.agents, &over), &agent_lists(&self.agents_under, &under))
+            .map(Arc::new)
             .map_err(|error| ConfigError::invalid("lists.agents", error.to_string()))
     }
 

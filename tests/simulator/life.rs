@@ -1,12 +1,12 @@
 //! How the simulated service starts, stops and dies.
 
-use castmeter::journal::RecordKind;
+use castmeter::journal::{JournalError, RecordKind};
 use castmeter::service::note_rules;
 use castmeter::store::StoreError;
 
 use crate::database::{copy, restore};
 use crate::ledger::{Attempt, Content};
-use crate::process::{Attempted, ClaimError, Committer, Process};
+use crate::process::{Attempted, Committer, Process};
 use crate::world::{Checked, World, Zombie, is_file};
 
 /// How a process ends.
@@ -37,7 +37,7 @@ impl World {
                     let next = process.journal.status().next;
                     self.say(format!("start: the journal holds {first}..{next}"));
                     self.process = Some(process);
-                    return Ok(());
+                    return self.note_rules_at_start().await;
                 }
                 Err(error) => {
                     self.say(format!("start fails: {error}"));
@@ -53,46 +53,40 @@ impl World {
 
     /// The store answers, and is claimed; then counting begins.
     pub async fn claim(&mut self) -> Checked {
-        let is_first = self.ledger.is_without_rules();
-        if is_first {
-            // Rules that were never noted cannot be had back.
-            self.disk.heal();
-        }
         self.say("the store is claimed");
         let rules = self.service_rules();
-        let before = self.attempt_to_note();
-        let Some(mut process) = self.process.take() else { return Ok(()) };
-        let position = process.journal.status().next;
+        let Some(process) = &mut self.process else { return Ok(()) };
         let claimed = process.claim(&rules, self.canary).await;
-        process.settle().await;
-        let noted = process.journal.status().next > position;
-        self.process = Some(process);
-        match claimed {
-            Ok(()) if noted => self.ledger.answered(before, position),
-            Ok(()) => self.say("the rules could not be noted"),
-            Err(ClaimError::Journal(error)) => {
-                self.say(format!("the service ends: {error}"));
-                return self.die(End::Kill).await;
-            }
-            Err(ClaimError::Store(error)) => return Err(format!("the store cannot be claimed: {error}")),
-        }
+        claimed.map_err(|error| format!("the store cannot be claimed: {error}"))?;
         self.check_tables().await?;
         self.wake_the_zombie().await
     }
 
+    /// Before any line is taken. Where the journal refuses, the service does not start.
+    async fn note_rules_at_start(&mut self) -> Checked {
+        if self.ledger.is_without_rules() {
+            // What is counted before any rules were noted cannot be counted again.
+            self.disk.heal();
+        }
+        match self.note_rules().await? {
+            Ok(()) | Err(JournalError::Full(_)) => Ok(()),
+            Err(_) => self.die(End::Kill).await,
+        }
+    }
+
     /// The catalogue is another one now, as far as anybody can note it.
-    pub async fn note_rules(&mut self) -> Checked {
+    pub async fn note_rules(&mut self) -> Checked<Result<(), JournalError>> {
         let rules = self.service_rules();
         let at = self.attempt_to_note();
-        let Some(process) = &self.process else { return Ok(()) };
+        let Some(process) = &self.process else { return Err("nothing to note rules in".to_owned()) };
         let position = process.journal.status().next;
         let result = note_rules(&process.journal, &rules, &*self.clock).await;
         process.settle().await;
-        match result {
+        match &result {
             Ok(()) => self.ledger.answered(at, position),
-            Err(error) => self.say(format!("the change cannot be noted: {error}")),
+            Err(error) => self.say(format!("the rules cannot be noted: {error}")),
         }
-        Ok(())
+        Ok(result)
     }
 
     fn attempt_to_note(&mut self) -> usize {
@@ -150,9 +144,11 @@ impl World {
             if self.dice.percent(80) {
                 self.commits.heal();
             }
-            loop {
+            // One may be under way, of what was published before.
+            let mut left = 2;
+            while left > 0 {
                 match pipeline.committer.attempt(&self.commits, self.canary).await {
-                    Attempted::Done => break,
+                    Attempted::Done => left -= 1,
                     Attempted::Failed if self.dice.percent(50) => {}
                     Attempted::Failed => {
                         self.trace.lock().expect("no panic").push("the last commit is given up".to_owned());
