@@ -84,6 +84,7 @@ pub const KEYS: &[Key] = &[
     text("syslog.listen", "ADDRESS", "Where syslog over TCP arrives [default: [::]:5514]"),
     text("admin.listen", "ADDRESS", "/metrics, /livez and /readyz [default: [::]:9310]"),
     text("store.flush_interval", "SPAN", "How often sums are committed [default: 5s]"),
+    text("store.instance", "NAME", "What this instance is called in the database [default: castmeter]"),
     text("journal.sync_interval", "SPAN", "Least time between two fsyncs; 0s: one each batch [default: 5ms]"),
     text("journal.keep", "SPAN", "How long committed batches are kept [default: 72h]"),
     integer("journal.max_bytes", "BYTES", "Most the journal may hold [default: 20 GiB]"),

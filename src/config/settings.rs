@@ -116,11 +116,13 @@ impl Default for Admin {
 pub struct Store {
     #[serde(deserialize_with = "span")]
     pub flush_interval: Duration,
+    /// What this instance is called in the database; a label for people.
+    pub instance: String,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { flush_interval: Duration::from_secs(5) }
+        Self { flush_interval: Duration::from_secs(5), instance: "castmeter".to_owned() }
     }
 }
 

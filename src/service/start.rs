@@ -144,6 +144,7 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
     let admin_task = tokio::spawn(web::serve_admin(web, admin_listener, stop_admin.clone()));
     let pipeline = Pipeline {
         flush_interval: config.store.flush_interval,
+        instance: config.store.instance.clone(),
         rules,
         secret,
         store: store.clone(),
@@ -235,6 +236,8 @@ impl Running {
 /// From the journal's feed to the store.
 struct Pipeline {
     flush_interval: std::time::Duration,
+    /// What the store calls this instance.
+    instance: String,
     rules: Rules,
     secret: Secret,
     store: Store,
@@ -313,7 +316,7 @@ impl Pipeline {
 
     async fn try_to_claim(&self) -> Result<store::Writer, StoreError> {
         self.store.migrate().await?;
-        self.store.claim(self.journal_id.0, "castmeter").await
+        self.store.claim(self.journal_id.0, &self.instance).await
     }
 
     async fn begin_at(&self, committed: JournalPosition) -> Result<(), JournalError> {

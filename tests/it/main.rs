@@ -7,6 +7,7 @@ mod end_to_end;
 mod fates;
 mod golden;
 mod invariants;
+mod journal_command;
 mod model;
 #[path = "../support/model.rs"]
 mod plain;
