@@ -128,18 +128,17 @@ impl Engine {
         }
     }
 
-    /// An engine that goes on where the one of that state was. Policy, table and secret must be those it had.
-    pub fn restore(state: State<'static>, policy: Policy, agents: Arc<AgentTable>, secret: Secret) -> Self {
-        let registry = state.registry.into_owned();
-        let fresh = Self::new(policy, registry, agents, secret);
+    /// Goes on where the engine of that state was. Made new, with the policy, table and secret that one had.
+    pub fn restored(self, state: State<'static>, secret: Secret) -> Self {
         Self {
-            agents: fresh.agents.restored(state.agents.into_owned()),
+            registry: state.registry.into_owned(),
+            agents: self.agents.restored(state.agents.into_owned()),
             seen: state.seen.into_owned().restored(secret),
             sessions: state.sessions.into_owned(),
             addresses: state.addresses.into_owned(),
             listeners: state.listeners.into_owned(),
             watermark: state.watermark.into_owned(),
-            ..fresh
+            ..self
         }
     }
 

@@ -17,7 +17,7 @@ use super::format::{
 };
 use super::held::Held;
 use super::identity;
-use super::record::{Record, RecordKind, Redelivery};
+use super::record::Record;
 use super::segment::Active;
 use super::settings::Settings;
 use super::status::{Shared, moment};
@@ -46,11 +46,9 @@ impl Prepared {
         Ok(Self { body_checksum: body_checksum(&record.source, &record.payload), record })
     }
 
-    /// The first of a batch that came again.
+    /// See [`Record::refers_to`].
     pub fn refers_to(&self) -> Option<JournalPosition> {
-        let is_reference = self.record.kind == RecordKind::Redelivered;
-        let redelivery = is_reference.then(|| Redelivery::from_payload(&self.record.payload)).flatten()?;
-        Some(redelivery.first)
+        self.record.refers_to()
     }
 
     /// On disk.

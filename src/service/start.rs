@@ -14,17 +14,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::committing::Committing;
 use super::counter::{Counter, Handoff};
-use super::counting::{Counting, Pending};
-use super::episodes::{Refreshing, note_rules, open_kept};
+use super::counting::{Counting, Pending, Replay};
+use super::episodes::{Refreshing, note_rules, note_rules_when_there_is_room, open_kept};
 use super::health::{Health, StoreState};
 use super::intake::{JournalIntake, Unit};
 use super::rules::Rules;
 use super::secret::{self, SecretError};
+use super::snapshot::{self, Keeper, SnapshotError};
 use crate::attribution::Secret;
 use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError};
-use crate::journal::{self, Feed, Journal, JournalError, JournalId};
+use crate::journal::{self, Feed, Journal, JournalError};
 use crate::metrics::Metrics;
 use crate::receiver::{self, HttpReceiver, SetupError, Surroundings, SyslogReceiver};
 use crate::store::{self, Store, StoreError};
@@ -44,6 +45,8 @@ pub enum ServiceError {
     Journal(#[from] JournalError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("the saved states: {0}")]
+    Snapshot(#[from] SnapshotError),
     #[error("cannot make the data folder {}: {cause}", path.display())]
     DataFolder { path: PathBuf, cause: io::Error },
     #[error("`{key}`: cannot listen on {address}: {cause}")]
@@ -87,13 +90,30 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
         .map_err(|cause| ServiceError::DataFolder { path: folder.clone(), cause })?;
     let secret = secret::load_or_create(folder)?;
     let store = Store::open(&config.database_url(), store::Settings::default())?;
-    let Journal { writer, feed, report, .. } =
+    let Journal { writer, feed, reader, report } =
         Journal::<Handoff>::open(&folder.join("journal"), config.journal())?;
     report_recovery(&report);
+    let states = folder.join("state");
+    let identity = snapshot::Identity::new(report.id, &secret);
+    // If the journal's end was lost: what comes must not be taken for what a state holds.
+    let saved_at = snapshot::newest(&states, identity)?;
+    writer.skip_to(saved_at)?;
+    // Before any line is taken: what comes is counted by these, also where the store does not answer yet.
+    let are_rules_noted = match note_rules(&writer, &rules, &*clock).await {
+        Err(error @ JournalError::Full(_)) => {
+            tracing::warn!(%error, "the rules in force are not noted yet");
+            false
+        }
+        noted => noted.map(|()| true)?,
+    };
 
     let surroundings = Surroundings { clock: Arc::clone(&clock), observer: metrics.clone() };
     let intake = |unit| Arc::new(JournalIntake::new(writer.clone(), unit));
-    let http = HttpReceiver::new(config.http(), intake(Unit::Body), surroundings.clone())?;
+    let http = HttpReceiver::new(
+        config.http(),
+        intake(Unit::Body { redelivery_window: config.redelivery_window }),
+        surroundings.clone(),
+    )?;
     let syslog = SyslogReceiver::new(config.syslog(), intake(Unit::Stream), surroundings)?;
     let http_listener = bind("http.listen", config.http.listen)?;
     let syslog_listener = bind("syslog.listen", config.syslog.listen)?;
@@ -131,6 +151,11 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
         ),
         tokio::spawn(syslog.serve(vec![syslog_listener], udp_sockets, stop_receiving.clone())),
     ];
+    if !are_rules_noted {
+        let (writer, rules, clock) = (writer.clone(), rules.clone(), Arc::clone(&clock));
+        let noting = note_rules_when_there_is_room(writer, rules, clock, stop_receiving.clone());
+        receivers.push(tokio::spawn(noting));
+    }
     if let Some(catalog) = catalog {
         let refreshing = Refreshing {
             catalog,
@@ -148,8 +173,12 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
         secret,
         store: store.clone(),
         journal: writer.clone(),
-        journal_id: report.id,
+        reader,
         feed,
+        held_until: report.next.max(saved_at),
+        states,
+        identity,
+        snapshot_interval: config.state.snapshot_interval,
         health,
         metrics: Arc::clone(&metrics),
         clock,
@@ -239,8 +268,14 @@ struct Pipeline {
     secret: Secret,
     store: Store,
     journal: journal::Writer<Handoff>,
-    journal_id: JournalId,
+    reader: journal::Reader,
     feed: Feed<Handoff>,
+    /// The journal's end when it was opened.
+    held_until: JournalPosition,
+    /// The folder of state snapshots.
+    states: PathBuf,
+    identity: snapshot::Identity,
+    snapshot_interval: std::time::Duration,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
@@ -251,19 +286,33 @@ impl Pipeline {
     async fn run(self) -> Result<(), ServiceError> {
         let writer = self.claim().await?;
         let committed = writer.position();
-        match self.begin_at(committed).await {
+        let began_at = self.clock.monotonic();
+        match self.journal.skip_to(committed) {
             // Stopped before it was ready: what the journal holds is counted all the same.
             Ok(()) | Err(JournalError::Closed) => {}
             Err(error) => return Err(error.into()),
         }
-        let counter = Counter::new(&self.rules, self.secret, committed)?;
+        let (counter, restored) = self.begin(committed)?;
+        let from = restored.unwrap_or(JournalPosition::START);
+        tracing::info!(
+            state = restored.map_or("none".to_owned(), |position| position.to_string()),
+            sessions = counter.engine().open_sessions(),
+            %committed,
+            took = ?self.clock.monotonic() - began_at,
+            "counting begins"
+        );
+        let mut feed = self.feed;
+        feed.start_at(from);
         self.health.set_store(StoreState::Ready);
 
-        let pending = Arc::new(Pending::default());
-        let counting = Counting {
+        let pending = Arc::new(Pending::new(committed));
+        let mut counting = Counting {
             counter,
-            feed: self.feed,
+            feed,
+            journal: self.journal.clone(),
             pending: Arc::clone(&pending),
+            keeper: Keeper::new(self.states, self.identity, self.snapshot_interval, restored, began_at)?,
+            replay: Replay { from, committed, until: self.held_until, began_at, is_over: false },
             metrics: Arc::clone(&self.metrics),
             clock: Arc::clone(&self.clock),
         };
@@ -274,6 +323,7 @@ impl Pipeline {
             let work = move || {
                 counting.run(|| stop.load(Ordering::Relaxed));
                 drop(counted);
+                counting
             };
             std::thread::Builder::new()
                 .name("counting".to_owned())
@@ -298,8 +348,12 @@ impl Pipeline {
             }
         };
         stop.store(true, Ordering::Relaxed);
-        drop(thread);
-        Ok(result?)
+        result?;
+        // All is committed, which is after the end of counting: this does not wait.
+        if let Ok(mut counting) = thread.join() {
+            counting.finish();
+        }
+        Ok(())
     }
 
     /// Migrates and claims the store, however long it takes to answer.
@@ -313,18 +367,25 @@ impl Pipeline {
 
     async fn try_to_claim(&self) -> Result<store::Writer, StoreError> {
         self.store.migrate().await?;
-        self.store.claim(self.journal_id.0, "castmeter").await
+        self.store.claim(self.identity.journal.0, "castmeter").await
     }
 
-    async fn begin_at(&self, committed: JournalPosition) -> Result<(), JournalError> {
-        self.journal.skip_to(committed)?;
-        match note_rules(&self.journal, &self.rules, &*self.clock).await {
-            // Counting goes on by the same rules; the next start notes them.
-            Err(error @ JournalError::Full(_)) => {
-                tracing::warn!(%error, "the rules in force could not be noted");
-                Ok(())
-            }
-            result => result,
+    /// The counter as the newest usable state snapshot says, and where that stands.
+    fn begin(&self, committed: JournalPosition) -> Result<(Counter, Option<JournalPosition>), ServiceError> {
+        // Where the journal's end was lost, the store holds more than was there: what has come since is new.
+        let counted = committed.min(self.held_until);
+        let restored = snapshot::choose(
+            &self.states,
+            self.identity,
+            committed,
+            |path, error| {
+                tracing::warn!(path = %path.display(), %error, "a state snapshot is passed over");
+            },
+            |state, head| Counter::restore(state, head, self.secret, counted, self.reader.clone()),
+        )?;
+        match restored {
+            Some((head, counter)) => Ok((counter, Some(head.position))),
+            None => Ok((Counter::new(&self.rules, self.secret, counted, self.reader.clone())?, None)),
         }
     }
 }
