@@ -19,7 +19,8 @@ use crate::config::{Config, ConfigError, Counting, IncludedNetwork};
 use crate::parser::LineParser;
 use crate::units::UtcDay;
 
-/// The version of the counting rules this binary implements. Records of another version are not replayed into state.
+/// The version of the counting rules this binary implements, to be raised when the same lines under the same rules give
+/// other sums. What was counted by another version is not counted again: see [`Counter`](super::Counter).
 pub const RULES_VERSION: u32 = 1;
 
 /// How long an included network's validation holds.
@@ -122,8 +123,24 @@ impl Rules {
     }
 
     /// As the journal keeps them: JSON.
-    pub fn to_payload(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("plain data with text keys")
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("plain data with text keys")
+    }
+
+    /// The version that a payload says it is of, whatever else is in it.
+    pub fn version_of(payload: &[u8]) -> Result<u32, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        serde_json::from_slice::<Version>(payload).map(|it| it.version)
+    }
+
+    /// Without the episodes, which a registry has: what a state is restored by.
+    pub fn without_episodes(&self) -> Self {
+        let mut rules = self.clone();
+        rules.catalog = rules.catalog.map(|_| Vec::new());
+        rules
     }
 
     pub fn from_payload(payload: &[u8]) -> Result<Self, serde_json::Error> {

@@ -9,9 +9,15 @@ pub enum Canary {
     AnsweredBeforeDurable,
     /// After a restart the sums of what the store holds already are given out again.
     CommittedIsGivenOutAgain,
+    /// A restart goes by the newest snapshot, though the store has not come as far.
+    SnapshotAheadOfStore,
 }
 
 impl Canary {
-    pub const ALL: [Self; 3] =
-        [Self::PositionBeforeSums, Self::AnsweredBeforeDurable, Self::CommittedIsGivenOutAgain];
+    pub const ALL: [Self; 4] = [
+        Self::PositionBeforeSums,
+        Self::AnsweredBeforeDurable,
+        Self::CommittedIsGivenOutAgain,
+        Self::SnapshotAheadOfStore,
+    ];
 }

@@ -21,6 +21,8 @@ pub struct Figures {
     pub fenced: u64,
     pub restored: u64,
     pub rules: u64,
+    pub snapshots_used: u64,
+    pub snapshots_spoilt: u64,
 }
 
 impl AddAssign for Figures {
@@ -39,6 +41,8 @@ impl AddAssign for Figures {
         self.fenced += other.fenced;
         self.restored += other.restored;
         self.rules += other.rules;
+        self.snapshots_used += other.snapshots_used;
+        self.snapshots_spoilt += other.snapshots_spoilt;
     }
 }
 
@@ -48,7 +52,7 @@ impl fmt::Display for Figures {
             f,
             "{} seeds, {} steps, {} lines; {} kills, {} power failures, {} orderly stops; {} commits, {} failed or \
              unanswered, {} times fenced off, {} times restored from a backup; {} batches refused, {} sent again; \
-             {} disk faults; {} changes of rules",
+             {} disk faults; {} rules noted; {} restarts from a snapshot, {} snapshots damaged",
             self.seeds,
             self.steps,
             self.lines,
@@ -63,6 +67,8 @@ impl fmt::Display for Figures {
             self.sent_again,
             self.disk_faults,
             self.rules,
+            self.snapshots_used,
+            self.snapshots_spoilt,
         )
     }
 }

@@ -4,7 +4,7 @@
 //! whole and in order; what was not is there whole, or not at all.
 
 use bytes::Bytes;
-use castmeter::journal::{Entry, RecordKind};
+use castmeter::journal::{Entry, Record, RecordKind, Redelivery};
 use castmeter::units::{JournalPosition, Timestamp};
 
 use crate::lines::Line;
@@ -90,15 +90,20 @@ impl Ledger {
         let mut found = Vec::new();
         for entry in entries {
             let record = &entry.record;
-            let same =
-                |attempt: &Attempt| attempt.received_at == record.received_at && attempt.kind == record.kind;
-            let at = self.attempts.iter().position(same).ok_or_else(|| format!("nobody sent {entry:?}"))?;
-            let attempt = &mut self.attempts[at];
-            if let Content::Lines { source, payload, .. } = &attempt.content
-                && (*source != &*record.source || *payload != record.payload)
-            {
+            let at = self.attempts.iter().position(|attempt| attempt.received_at == record.received_at);
+            let at = at.ok_or_else(|| format!("nobody sent {entry:?}"))?;
+            let attempt = &self.attempts[at];
+            let is_same = match &attempt.content {
+                Content::Lines { source, payload, .. } => {
+                    let kept = self.payload_of(record).unwrap_or_else(|| record.payload.clone());
+                    *source == &*record.source && *payload == kept
+                }
+                Content::Rules(_) => record.kind == RecordKind::Rules,
+            };
+            if !is_same {
                 return Err(format!("attempt {at} came back changed: {entry:?}"));
             }
+            let attempt = &mut self.attempts[at];
             if attempt.position.is_some_and(|position| position != entry.position) {
                 return Err(format!("attempt {at} moved from {:?} to {}", attempt.position, entry.position));
             }
@@ -114,6 +119,17 @@ impl Ledger {
         match self.attempts.iter().enumerate().find(is_missing) {
             Some((at, attempt)) => Err(format!("lost from the journal: attempt {at}, {attempt:?}")),
             None => Ok(()),
+        }
+    }
+
+    /// What a reference refers to.
+    fn payload_of(&self, record: &Record) -> Option<Bytes> {
+        let first =
+            (record.kind == RecordKind::Redelivered).then(|| Redelivery::from_payload(&record.payload))??;
+        let first = self.attempts.iter().find(|attempt| attempt.position == Some(first.first))?;
+        match &first.content {
+            Content::Lines { payload, .. } => Some(payload.clone()),
+            Content::Rules(_) => None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How the simulated service starts, stops and dies.
 
 use castmeter::journal::{JournalError, RecordKind};
-use castmeter::service::note_rules;
+use castmeter::service::{note_rules, snapshot};
 use castmeter::store::StoreError;
 
 use crate::database::{copy, restore};
@@ -30,8 +30,7 @@ impl World {
                 Some(zombie) => zombie.store.clone(),
                 None => self.open_store(),
             };
-            let (folder, settings) = (self.journal_folder(), self.journal_settings());
-            match Process::open(&folder, settings, store, self.clock.clone()) {
+            match Process::open(self.setup(store)) {
                 Ok((process, first, entries)) => {
                     self.ledger.audit(first, &entries)?;
                     let next = process.journal.status().next;
@@ -54,10 +53,15 @@ impl World {
     /// The store answers, and is claimed; then counting begins.
     pub async fn claim(&mut self) -> Checked {
         self.say("the store is claimed");
-        let rules = self.service_rules();
         let Some(process) = &mut self.process else { return Ok(()) };
-        let claimed = process.claim(&rules, self.canary).await;
+        let claimed = process.claim(self.canary).await;
         claimed.map_err(|error| format!("the store cannot be claimed: {error}"))?;
+        process.settle().await;
+        if let Some(pipeline) = &process.pipeline {
+            let from = pipeline.counting.replay.from;
+            self.figures.snapshots_used += u64::from(from.0 > 0);
+            self.say(format!("counting begins at {from}, the store is at {}", self.committed));
+        }
         self.check_tables().await?;
         self.wake_the_zombie().await
     }
@@ -69,7 +73,11 @@ impl World {
             self.disk.heal();
         }
         match self.note_rules().await? {
-            Ok(()) | Err(JournalError::Full(_)) => Ok(()),
+            Ok(()) => Ok(()),
+            Err(JournalError::Full(_)) => {
+                self.are_rules_due = true;
+                Ok(())
+            }
             Err(_) => self.die(End::Kill).await,
         }
     }
@@ -83,7 +91,10 @@ impl World {
         let result = note_rules(&process.journal, &rules, &*self.clock).await;
         process.settle().await;
         match &result {
-            Ok(()) => self.ledger.answered(at, position),
+            Ok(()) => {
+                self.are_rules_due = false;
+                self.ledger.answered(at, position);
+            }
             Err(error) => self.say(format!("the rules cannot be noted: {error}")),
         }
         Ok(result)
@@ -125,11 +136,38 @@ impl World {
             End::Kill => self.figures.kills += 1,
             End::PowerFailure => {
                 self.figures.power_failures += 1;
-                let folder = self.journal_folder();
+                let folder = self.folder().join("journal");
                 self.disk.fail_power(&folder, &mut self.dice);
             }
         }
+        self.spoil_snapshots();
         self.leave(process, end == End::Kill).await
+    }
+
+    /// What an end can do to the files of snapshots: one that was being written is a draft. And bits fall over, even in
+    /// what was durable; while two are kept one may be damaged.
+    fn spoil_snapshots(&mut self) {
+        let states = self.folder().join("state");
+        let snapshots = snapshot::list(&states).expect("the folder can be read");
+        if let Some((position, path)) = snapshots.last() {
+            if self.dice.percent(30) {
+                let half = std::fs::read(path).expect("a file of ours");
+                let draft = states.join(format!("{:020}.draft", position.0 + 1));
+                std::fs::write(draft, &half[..self.dice.index(half.len())]).expect("there is room");
+            }
+            let usable = snapshots.iter().filter(|(position, _)| *position <= self.committed).count();
+            if usable >= 2 && self.dice.percent(30) {
+                self.figures.snapshots_spoilt += 1;
+                self.say(format!("the snapshot at {position} is damaged"));
+                let mut bytes = std::fs::read(path).expect("a file of ours");
+                let at = self.dice.index(bytes.len());
+                match self.dice.percent(50) {
+                    true => bytes.truncate(at),
+                    false => bytes[at] ^= 1 << self.dice.below(8),
+                }
+                std::fs::write(path, bytes).expect("there is room");
+            }
+        }
     }
 
     /// Receivers stop, the journal is closed, what it holds is counted and committed if the store takes it in time.
@@ -150,12 +188,12 @@ impl World {
                 match pipeline.committer.attempt(&self.commits, self.canary).await {
                     Attempted::Done => left -= 1,
                     Attempted::Failed if self.dice.percent(50) => {}
-                    Attempted::Failed => {
-                        self.trace.lock().expect("no panic").push("the last commit is given up".to_owned());
-                        break;
-                    }
+                    Attempted::Failed => break,
                     Attempted::Refused(error) => return Err(format!("the store refuses: {error}")),
                 }
+            }
+            if left == 0 {
+                pipeline.counting.finish();
             }
         }
         self.leave(process, false).await
@@ -184,7 +222,11 @@ impl World {
         Ok(())
     }
 
+    /// A journal that has dropped records cannot give them to a store that has forgotten them.
     async fn back_up_or_restore(&mut self) {
+        if self.is_tight {
+            return;
+        }
         if self.dice.percent(20) {
             self.backup = Some((copy(&self.database()), self.committed));
         } else if self.dice.percent(10)
@@ -215,7 +257,7 @@ impl World {
         let Some(process) = self.process.as_ref().filter(|process| process.pipeline.is_some()) else {
             return Ok(());
         };
-        let other = process.store.claim(process.id.0, "another").await;
+        let other = process.store.claim(process.identity.journal.0, "another").await;
         other.map_err(|error| format!("cannot be claimed: {error}"))?;
         self.say("another process claims the store");
         let Some(pipeline) = self.process.as_mut().and_then(|process| process.pipeline.as_mut()) else {

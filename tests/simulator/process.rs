@@ -2,19 +2,19 @@
 //! runs by itself.
 
 use std::future::poll_fn;
-use std::path::Path;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use castmeter::attribution::Secret;
-use castmeter::clock::Clock;
-use castmeter::journal::{self, Entry, Feed, Found, Journal, JournalError, JournalId};
+use castmeter::journal::{self, Entry, Found, Journal, JournalError};
 use castmeter::metrics::Metrics;
 use castmeter::rollup::Delta;
 use castmeter::service::rules::Rules;
-use castmeter::service::{Committing, Counter, Counting, Handoff, JournalIntake, Pending, Unit};
+use castmeter::service::snapshot::{self, Identity};
+use castmeter::service::{Beginning, Committing, Counting, Handoff, JournalIntake, ServiceError, Unit};
 use castmeter::store::{Commit, Store, StoreError};
 use castmeter::units::{JournalPosition, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -32,12 +32,33 @@ pub struct Process {
     pub journal: journal::Writer<Handoff>,
     pub bodies: JournalIntake,
     pub streams: JournalIntake,
-    pub id: JournalId,
     pub store: Store,
+    pub identity: Identity,
     /// Until the store is claimed.
-    feed: Option<Feed<Handoff>>,
+    beginning: Option<Beginning>,
     pub pipeline: Option<Pipeline>,
-    clock: Arc<WorldClock>,
+}
+
+/// What a start goes by.
+pub struct Setup {
+    /// Journal and state snapshots are in it.
+    pub folder: PathBuf,
+    pub journal: journal::Settings,
+    pub snapshot_interval: Duration,
+    pub redelivery_window: Duration,
+    pub rules: Rules,
+    pub store: Store,
+    pub clock: Arc<WorldClock>,
+}
+
+impl Setup {
+    pub fn journal_folder(&self) -> PathBuf {
+        self.folder.join("journal")
+    }
+
+    pub fn states(&self) -> PathBuf {
+        self.folder.join("state")
+    }
 }
 
 /// From the journal's feed to the store.
@@ -67,59 +88,64 @@ pub enum Attempted {
 
 impl Process {
     /// Opens the journal. Gives what it holds, from its first position on.
-    pub fn open(
-        folder: &Path,
-        settings: journal::Settings,
-        store: Store,
-        clock: Arc<WorldClock>,
-    ) -> Result<(Self, JournalPosition, Vec<Entry>), JournalError> {
-        let Journal { writer, feed, reader, report } = Journal::<Handoff>::open(folder, settings)?;
+    pub fn open(setup: Setup) -> Result<(Self, JournalPosition, Vec<Entry>), JournalError> {
+        let states = setup.states();
+        let Journal { writer, feed, reader, report } =
+            Journal::<Handoff>::open(&setup.journal_folder(), setup.journal)?;
         let mut entries = Vec::new();
         for found in reader.read_from(JournalPosition::START) {
             if let Found::Entry(entry) = found? {
                 entries.push(entry);
             }
         }
+        let identity = Identity::new(report.id, &SECRET);
+        let saved_at = snapshot::newest(&states, identity).expect("the folder can be read");
+        writer.skip_to(saved_at)?;
+        let body = Unit::Body { redelivery_window: setup.redelivery_window };
         let process = Self {
-            bodies: JournalIntake::new(writer.clone(), Unit::Body),
+            bodies: JournalIntake::new(writer.clone(), body),
             streams: JournalIntake::new(writer.clone(), Unit::Stream),
-            id: report.id,
-            journal: writer,
-            store,
-            feed: Some(feed),
+            journal: writer.clone(),
+            store: setup.store,
+            identity,
+            beginning: Some(Beginning {
+                rules: setup.rules,
+                secret: SECRET,
+                journal: writer,
+                reader,
+                feed,
+                held_until: report.next.max(saved_at),
+                states,
+                identity,
+                snapshot_interval: setup.snapshot_interval,
+                metrics: Metrics::new(100),
+                clock: setup.clock,
+            }),
             pipeline: None,
-            clock,
         };
         Ok((process, report.first, entries))
     }
 
     /// Migrates and claims the store; what is counted from then on is ready to be committed.
-    pub async fn claim(&mut self, rules: &Rules, canary: Option<Canary>) -> Result<(), StoreError> {
+    pub async fn claim(&mut self, canary: Option<Canary>) -> Result<(), ServiceError> {
         self.store.migrate().await?;
-        let writer = self.store.claim(self.id.0, "simulated").await?;
-        let committed = writer.position();
-        self.journal.skip_to(committed).expect("the journal runs");
-        let suppressed = match canary {
+        let writer = self.store.claim(self.identity.journal.0, "simulated").await?;
+        let beginning = self.beginning.take().expect("claimed once");
+        let committed = match canary {
             Some(Canary::CommittedIsGivenOutAgain) => JournalPosition::START,
-            _ => committed,
+            Some(Canary::SnapshotAheadOfStore) => {
+                writer.position().max(snapshot::newest(&beginning.states, self.identity)?)
+            }
+            _ => writer.position(),
         };
-        let counter = Counter::new(rules, SECRET, suppressed).expect("the rules were read");
-        let metrics = Metrics::new(100);
-        let pending = Arc::new(Pending::default());
-        let counting = Counting {
-            counter,
-            feed: self.feed.take().expect("claimed once"),
-            pending: Arc::clone(&pending),
-            metrics: Arc::clone(&metrics),
-            clock: self.clock.clone(),
-        };
+        let counting = beginning.counting(committed)?;
         let committing = Committing {
             writer,
             journal: self.journal.clone(),
-            pending,
+            pending: Arc::clone(&counting.pending),
             flush_interval: Duration::from_secs(5),
-            metrics,
-            clock: self.clock.clone(),
+            metrics: Arc::clone(&counting.metrics),
+            clock: Arc::clone(&counting.clock),
             give_up: CancellationToken::new(),
         };
         self.pipeline = Some(Pipeline { counting, committer: Committer::Idle(Box::new(committing)) });
@@ -130,10 +156,6 @@ impl Process {
     pub async fn settle(&self) {
         // It answers in order; so long ago nothing has expired. A journal that is closed has nothing to do.
         let _ = self.journal.maintain(Timestamp::default()).await;
-    }
-
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
     }
 }
 

@@ -13,7 +13,7 @@ use crate::disk::Fault;
 use crate::ledger::Attempt;
 use crate::life::End;
 use crate::plain::EPISODES;
-use crate::process::Attempted;
+use crate::process::{Attempted, Committer, Pipeline};
 use crate::world::{Checked, World};
 
 #[derive(Clone, Copy, Debug)]
@@ -38,17 +38,18 @@ enum Step {
 }
 
 /// How often each happens.
-const STEPS: [(u64, Step); 16] = [
+const STEPS: [(u64, Step); 17] = [
     (22, Step::Send),
     (8, Step::SendAgain),
     (20, Step::Count),
     (12, Step::Publish),
     (14, Step::Commit),
-    (2, Step::Maintain),
+    (8, Step::Maintain),
     (12, Step::Forward),
     (3, Step::Back),
     (3, Step::ChangeCatalogue),
     (4, Step::FailDisk),
+    (1, Step::FillDisk),
     (4, Step::FailStore),
     (4, Step::Crash),
     (4, Step::CrashSoon),
@@ -123,6 +124,9 @@ impl World {
         if self.process.is_some() && !self.is_counting() && self.dice.percent(50) {
             return self.claim().await;
         }
+        if self.process.is_some() && self.are_rules_due && self.dice.percent(30) {
+            return self.note_rules().await.map(drop);
+        }
         match self.dice.weighted(&STEPS) {
             Step::Send => {
                 let count = self.dice.weighted(&[(6, 1), (1, 2), (1, 3), (1, 6)]);
@@ -150,6 +154,7 @@ impl World {
                 }
             }
             Step::FailDisk => self.fail_disk(),
+            Step::FillDisk if !self.is_tight => {}
             Step::FillDisk => {
                 self.say("the disk is full");
                 self.figures.disk_faults += 1;
@@ -298,6 +303,7 @@ impl World {
     fn publish(&mut self) {
         if let Some(pipeline) = self.process.as_mut().and_then(|process| process.pipeline.as_mut()) {
             pipeline.counting.publish();
+            pipeline.counting.look_after_snapshots();
             self.say("publish");
         }
     }
@@ -320,9 +326,11 @@ impl World {
     }
 
     async fn maintain(&mut self) {
-        if let Some(process) = &self.process {
-            let result = process.journal.maintain(process.now()).await;
-            self.say(format!("maintain: {result:?}"));
+        let Some(process) = &self.process else { return };
+        if let Some(Pipeline { committer: Committer::Idle(committing), .. }) = &process.pipeline {
+            committing.maintain().await;
+            let status = process.journal.status();
+            self.say(format!("maintain: the journal holds {}..{}", status.first, status.next));
         }
     }
 
@@ -351,8 +359,8 @@ impl World {
         let faults: Vec<Fault> = (0..self.dice.between(1, 10))
             .map(|_| {
                 let torn = self.dice.below(600);
-                let table =
-                    [(4, Fault::None), (2, Fault::Error), (2, Fault::Torn(torn))];
+                let no_space = if self.is_tight { Fault::NoSpace } else { Fault::Error };
+                let table = [(4, Fault::None), (2, Fault::Error), (1, no_space), (2, Fault::Torn(torn))];
                 self.dice.weighted(&table)
             })
             .collect();

@@ -22,7 +22,7 @@ use crate::disk::SimulatedDisk;
 use crate::figures::Figures;
 use crate::ledger::{Catalogue, Ledger};
 use crate::plain::{ASSUMED_BYTES_OF_A_MINUTE, EPISODES, MONDAY};
-use crate::process::{Committer, Process};
+use crate::process::{Committer, Process, Setup};
 use crate::reference;
 use crate::sender::Sender;
 
@@ -51,8 +51,13 @@ pub struct World {
     pub backup: Option<(Vec<u8>, JournalPosition)>,
     /// The furthest the store has been seen.
     pub committed: JournalPosition,
+    /// Rules that were in force at the start are not noted yet.
+    pub are_rules_due: bool,
+    /// The journal keeps little, or has to give way: only with snapshots can counting go on from what remains.
+    pub is_tight: bool,
     rules: Rules,
     journal: journal::Settings,
+    snapshot_interval: Duration,
     folder: TempDir,
 }
 
@@ -91,11 +96,12 @@ impl World {
             ..Config::default()
         };
         let disk = Arc::new(SimulatedDisk::new(canary == Some(Canary::AnsweredBeforeDurable)));
+        let is_tight = dice.percent(50);
         let journal = journal::Settings {
             // Not zero: what waits shares an fsync. So short that it is always due.
             sync_interval: Duration::from_nanos(1),
             segment_bytes: ByteCount(dice.between(4, 40) << 10),
-            keep: Duration::from_secs(1_000 * 86_400),
+            keep: if is_tight { Duration::from_secs(3_600) } else { Duration::from_secs(1_000 * 86_400) },
             min_free_bytes: ByteCount::ZERO,
             handoff_batches: dice.between(1, 20) as usize,
             faults: Some(disk.clone()),
@@ -118,6 +124,9 @@ impl World {
             zombie: None,
             backup: None,
             committed: JournalPosition::START,
+            are_rules_due: false,
+            is_tight,
+            snapshot_interval: Duration::from_secs(dice.between(1, 3_600)),
             rules: Rules::read(&config, Some(Vec::new())).expect("the configuration is right"),
             journal,
             folder: tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder"),
@@ -132,12 +141,20 @@ impl World {
         self.trace.lock().expect("no panic while held").push(format!("{now} {what}"));
     }
 
-    pub fn journal_folder(&self) -> PathBuf {
-        self.folder.path().join("journal")
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
-    pub fn journal_settings(&self) -> journal::Settings {
-        self.journal.clone()
+    pub fn setup(&self, store: Store) -> Setup {
+        Setup {
+            folder: self.folder.path().to_owned(),
+            journal: self.journal.clone(),
+            snapshot_interval: self.snapshot_interval,
+            redelivery_window: self.counting.redelivery_window,
+            rules: self.service_rules(),
+            store,
+            clock: Arc::clone(&self.clock),
+        }
     }
 
     pub fn database(&self) -> PathBuf {
