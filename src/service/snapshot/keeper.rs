@@ -69,9 +69,10 @@ impl Keeper {
         now.saturating_sub(self.tried_at) >= self.interval && self.would_take(position)
     }
 
-    /// Whether one at `position` would be newer than all there are.
+    /// Whether one at `position` would be newer than all there are. At the start there is nothing to save: not even by which
+    /// rules the first record is to be counted is known.
     pub fn would_take(&self, position: JournalPosition) -> bool {
-        self.waiting.is_none() && self.kept.back() < Some(&position)
+        self.waiting.is_none() && self.kept.back().copied().unwrap_or(JournalPosition::START) < position
     }
 
     /// Takes one: `state` is all that counting knows at `position`.
