@@ -287,10 +287,8 @@ impl Pipeline {
         let writer = self.claim().await?;
         let committed = writer.position();
         let began_at = self.clock.monotonic();
-        match self.journal.skip_to(committed) {
-            // Stopped before it was ready: what the journal holds is counted all the same.
-            Ok(()) | Err(JournalError::Closed) => {}
-            Err(error) => return Err(error.into()),
+        if self.held_until < committed {
+            self.go_on_behind(committed).await?;
         }
         let (counter, restored) = self.begin(committed)?;
         let from = restored.unwrap_or(JournalPosition::START);
@@ -315,6 +313,7 @@ impl Pipeline {
             replay: Replay { from, committed, until: self.held_until, began_at, is_over: false },
             metrics: Arc::clone(&self.metrics),
             clock: Arc::clone(&self.clock),
+            runtime: Handle::current(),
         };
         let stop = Arc::new(AtomicBool::new(false));
         let counted = CancellationToken::new();
@@ -368,6 +367,20 @@ impl Pipeline {
     async fn try_to_claim(&self) -> Result<store::Writer, StoreError> {
         self.store.migrate().await?;
         self.store.claim(self.identity.journal.0, "castmeter").await
+    }
+
+    /// The journal's end was lost, and the store holds more than is there. What has come since has positions that the store
+    /// takes for old ones; a record behind them carries it over, with whatever is counted by then.
+    async fn go_on_behind(&self, committed: JournalPosition) -> Result<(), JournalError> {
+        let noted = match self.journal.skip_to(committed) {
+            Ok(()) => note_rules(&self.journal, &self.rules, &*self.clock).await,
+            error => error,
+        };
+        match noted {
+            // Stopped before it was ready: what the journal holds is counted all the same.
+            Ok(()) | Err(JournalError::Closed | JournalError::Full(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// The counter as the newest usable state snapshot says, and where that stands.

@@ -13,7 +13,7 @@ use castmeter::rollup::{Delta, EpisodeDay, FateCount};
 use castmeter::units::{EpisodeId, SourceId, Timestamp, UtcDay, UtcHour};
 use proptest::prelude::*;
 
-const MAX_LINE_BYTES: usize = 65_536;
+pub const MAX_LINE_BYTES: usize = 65_536;
 /// Monday, 2026-11-02.
 pub const MONDAY: i64 = 1_793_577_600;
 
@@ -113,7 +113,7 @@ pub fn counted(window: Window, lines: &[String]) -> Tables {
 }
 
 /// A request of some listener for some episode, now and then with something about it. Four days, times that coincide.
-fn line() -> impl Strategy<Value = String> {
+pub fn line() -> impl Strategy<Value = String> {
     let agents = prop::sample::select(vec![
         "Overcast/3.0 (+http://overcast.fm/; iOS podcast app)",
         "Pocket Casts",

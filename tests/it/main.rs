@@ -9,6 +9,8 @@ mod golden;
 mod invariants;
 mod model;
 mod postgres;
+mod restart;
+mod restored;
 mod service;
 mod store;
 mod tables;
