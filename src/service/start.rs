@@ -370,7 +370,8 @@ impl Pipeline {
     }
 
     /// The journal's end was lost, and the store holds more than is there. What has come since has positions that the store
-    /// takes for old ones; a record behind them carries it over, with whatever is counted by then.
+    /// takes for old ones; a record behind them carries it over, with whatever is counted by then. (A process that ends
+    /// before that is committed takes them with it: nothing on the disk tells them from those that the store has.)
     async fn go_on_behind(&self, committed: JournalPosition) -> Result<(), JournalError> {
         let noted = match self.journal.skip_to(committed) {
             Ok(()) => note_rules(&self.journal, &self.rules, &*self.clock).await,

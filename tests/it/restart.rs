@@ -196,6 +196,8 @@ async fn a_journal_behind_the_store_loses_nothing_new() {
     let service = setup.start();
     // Perhaps before anybody can tell how far the store is.
     post(&service, &new);
+    // Else it could not tell either when it stops.
+    service.wait_until_ready();
     assert!(service.stop().success());
     assert_counts(&setup, &[all_bodies(3), new].concat()).await;
 }
