@@ -4,8 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use super::counter::{Counter, Handoff};
 use super::counting::{Counting, Pending, Replay};
+use super::episodes::note_rules;
 use super::rules::Rules;
 use super::snapshot::{self, Keeper};
 use super::start::ServiceError;
@@ -34,12 +37,10 @@ pub struct Beginning {
 
 impl Beginning {
     /// Beside a store that has committed up to there.
-    pub fn counting(self, committed: JournalPosition) -> Result<Counting, ServiceError> {
+    pub async fn counting(self, committed: JournalPosition) -> Result<Counting, ServiceError> {
         let began_at = self.clock.monotonic();
-        match self.journal.skip_to(committed) {
-            // Stopped before it was ready: what the journal holds is counted all the same.
-            Ok(()) | Err(JournalError::Closed) => {}
-            Err(error) => return Err(error.into()),
+        if self.held_until < committed {
+            self.go_on_behind(committed).await?;
         }
         let (counter, restored) = self.counter(committed)?;
         let from = restored.unwrap_or(JournalPosition::START);
@@ -61,7 +62,23 @@ impl Beginning {
             replay: Replay { from, committed, until: self.held_until, began_at, is_over: false },
             metrics: self.metrics,
             clock: self.clock,
+            runtime: Handle::current(),
         })
+    }
+
+    /// The journal's end was lost, and the store holds more than is there. What has come since has positions that the store
+    /// takes for old ones; a record behind them carries it over, with whatever is counted by then. (A process that ends
+    /// before that is committed takes them with it: nothing on the disk tells them from those that the store has.)
+    async fn go_on_behind(&self, committed: JournalPosition) -> Result<(), JournalError> {
+        let noted = match self.journal.skip_to(committed) {
+            Ok(()) => note_rules(&self.journal, &self.rules, &*self.clock).await,
+            error => error,
+        };
+        match noted {
+            // Stopped before it was ready: what the journal holds is counted all the same.
+            Ok(()) | Err(JournalError::Closed | JournalError::Full(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// The counter as the newest usable state snapshot says, and where that stands.

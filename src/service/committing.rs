@@ -61,10 +61,7 @@ impl Committing {
 
     /// Commits what is pending, however often it takes.
     pub async fn commit(&mut self) -> Result<(), StoreError> {
-        let sums = self.take();
-        if sums.position <= self.writer.position() {
-            return Ok(());
-        }
+        let Some(sums) = self.take() else { return Ok(()) };
         let commit = Commit {
             position: sums.position,
             delta: &sums.delta,
@@ -84,15 +81,18 @@ impl Committing {
         Ok(())
     }
 
-    /// What is pending; names are left for the next time.
-    fn take(&self) -> Sums {
+    /// What is pending, if it is beyond what the store has; names are left for the next time.
+    fn take(&self) -> Option<Sums> {
         let mut pending = self.pending.lock();
+        if pending.position <= self.writer.position() {
+            return None;
+        }
         let delta: Delta = mem::take(&mut pending.delta);
-        Sums {
+        Some(Sums {
             delta,
             position: pending.position,
             episodes: pending.episodes.clone(),
             sources: pending.sources.clone(),
-        }
+        })
     }
 }

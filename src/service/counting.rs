@@ -1,10 +1,13 @@
 //! The counting thread: the journal's feed in, sums out to metrics and to whoever commits them; now and then a
 //! snapshot of what it knows.
+//!
+//! The journal may drop nothing before the replay is over: only then is all known that refers to an older record.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::counter::{Counter, Handoff, Sums};
@@ -57,6 +60,9 @@ impl Pending {
     }
 }
 
+/// A record, or why there is none.
+type Fetched = Result<Fed<Handoff>, JournalError>;
+
 /// Counts until the journal is closed and all of it is counted, or until `stop` says so between two records.
 pub struct Counting {
     pub counter: Counter,
@@ -67,6 +73,8 @@ pub struct Counting {
     pub replay: Replay,
     pub metrics: Arc<Metrics>,
     pub clock: Arc<dyn Clock>,
+    /// To wait by, on the thread that counts.
+    pub runtime: Handle,
 }
 
 /// What the journal held when the process began and the state does not.
@@ -88,9 +96,8 @@ impl Counting {
         while !stop() {
             if !self.count_next() {
                 self.publish();
-                self.look_after_snapshots();
                 published_at = self.clock.monotonic();
-                match self.feed.blocking_next() {
+                match self.wait() {
                     Some(fed) => self.take(fed),
                     None => break,
                 }
@@ -114,6 +121,17 @@ impl Counting {
         found
     }
 
+    /// The next record, whenever it comes; None when the journal is closed. What the store does meanwhile is noticed.
+    fn wait(&mut self) -> Option<Fetched> {
+        loop {
+            self.look_after_snapshots();
+            let next = async { tokio::time::timeout(PUBLISH_INTERVAL, self.feed.next()).await };
+            if let Ok(fed) = self.runtime.block_on(next) {
+                return fed;
+            }
+        }
+    }
+
     /// The last thing, once all that was counted is committed: the next start has nothing to replay.
     pub fn finish(&mut self) {
         let position = self.counter.position();
@@ -124,7 +142,7 @@ impl Counting {
         }
     }
 
-    fn take(&mut self, fed: Result<Fed<Handoff>, JournalError>) {
+    fn take(&mut self, fed: Fetched) {
         let fed = match fed {
             Ok(fed) => fed,
             Err(error) => {

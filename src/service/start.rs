@@ -276,7 +276,7 @@ struct Pipeline {
 impl Pipeline {
     async fn run(self) -> Result<(), ServiceError> {
         let writer = self.claim().await?;
-        let mut counting = self.beginning.counting(writer.position())?;
+        let mut counting = self.beginning.counting(writer.position()).await?;
         self.health.set_store(StoreState::Ready);
         let committing = Committing {
             writer,

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 use crate::plain::{ASSUMED_BYTES_OF_A_MINUTE, EPISODES, MONDAY};
 
-const MAX_LINE_BYTES: usize = 65_536;
+pub const MAX_LINE_BYTES: usize = 65_536;
 
 pub fn engine(window: Window) -> Engine {
     static AGENTS: LazyLock<Arc<AgentTable>> = LazyLock::new(|| Arc::new(AgentTable::builtin()));
@@ -95,7 +95,7 @@ pub fn counted(window: Window, lines: &[String]) -> Tables {
 }
 
 /// A request of some listener for some episode, now and then with something about it. Four days, times that coincide.
-fn line() -> impl Strategy<Value = String> {
+pub fn line() -> impl Strategy<Value = String> {
     let agents = prop::sample::select(vec![
         "Overcast/3.0 (+http://overcast.fm/; iOS podcast app)",
         "Pocket Casts",

@@ -12,6 +12,8 @@ mod model;
 #[path = "../support/model.rs"]
 mod plain;
 mod postgres;
+mod restart;
+mod restored;
 mod service;
 mod store;
 mod tables;

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -67,6 +67,7 @@ pub fn castmeter() -> Command {
 /// A service that runs; killed when dropped.
 pub struct Service {
     child: Child,
+    log: Arc<Mutex<Vec<Value>>>,
     pub http: SocketAddr,
     pub syslog: SocketAddr,
     pub admin: SocketAddr,
@@ -76,6 +77,8 @@ impl Service {
     fn new(mut child: Child) -> Self {
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (found, addresses) = mpsc::channel();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&log);
         // Reads on to the end, so that the service never waits for its log to be read.
         thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
@@ -83,11 +86,12 @@ impl Service {
                     let _ = found.send(addresses);
                 }
                 eprintln!("castmeter: {line}");
+                lines.lock().unwrap().extend(serde_json::from_str::<Value>(&line));
             }
         });
         let [http, syslog, admin] =
             addresses.recv_timeout(PATIENCE).expect("the service says where it listens");
-        Self { child, http, syslog, admin }
+        Self { child, log, http, syslog, admin }
     }
 
     /// Posts a batch; gives the status and the answer's body.
@@ -106,6 +110,19 @@ impl Service {
     /// Until `/readyz` says so.
     pub fn wait_until_ready(&self) {
         wait_for("the service to be ready", || self.get(self.admin, "/readyz").0 == 200);
+    }
+
+    /// The fields of what was logged with that message so far.
+    pub fn logged(&self, message: &str) -> Vec<Value> {
+        let log = self.log.lock().unwrap();
+        let fields = log.iter().map(|line| &line["fields"]);
+        fields.filter(|fields| fields["message"] == message).cloned().collect()
+    }
+
+    /// Until there is a message, and then its fields.
+    pub fn wait_for_log(&self, message: &str) -> Value {
+        wait_for(message, || !self.logged(message).is_empty());
+        self.logged(message).swap_remove(0)
     }
 
     /// A metric's value, summed over its labels.

@@ -138,7 +138,7 @@ impl Process {
             }
             _ => writer.position(),
         };
-        let counting = beginning.counting(committed)?;
+        let counting = beginning.counting(committed).await?;
         let committing = Committing {
             writer,
             journal: self.journal.clone(),

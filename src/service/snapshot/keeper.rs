@@ -109,8 +109,10 @@ impl Keeper {
         file::remove_all_but(&self.folder, |position| self.kept.contains(&position))
     }
 
-    /// The journal must hold all from there on; None where it need not for the snapshots' sake.
+    /// The journal must hold all from there on: all that it has while there is no snapshot yet. None where it need not for
+    /// the snapshots' sake.
     pub fn holds_from(&self) -> Option<JournalPosition> {
-        self.kept.front().copied().filter(|_| !self.has_failed)
+        let oldest = self.kept.front().copied().unwrap_or(JournalPosition::START);
+        (!self.has_failed).then_some(oldest)
     }
 }
