@@ -11,6 +11,8 @@ use castmeter::units::JournalPosition;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
+use crate::dump::dump;
+
 /// What the next attempts to commit come to.
 #[derive(Debug, Default)]
 pub struct CommitFaults {
@@ -85,6 +87,10 @@ impl Tables {
 
     pub async fn rows(&mut self) -> Vec<String> {
         sqlx::query_scalar(TABLES).fetch_all(&mut self.0).await.expect("rows")
+    }
+
+    pub async fn dump(&mut self) -> Vec<String> {
+        dump(&mut self.0).await
     }
 
     pub async fn close(self) {

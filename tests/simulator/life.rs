@@ -28,7 +28,7 @@ impl World {
             }
             let store = match &self.zombie {
                 Some(zombie) => zombie.store.clone(),
-                None => self.open_store(),
+                None => self.open_store(&self.database()),
             };
             match Process::open(self.setup(store)) {
                 Ok((process, first, entries)) => {
@@ -156,7 +156,7 @@ impl World {
                 std::fs::write(draft, &half[..self.dice.index(half.len())]).expect("there is room");
             }
             let usable = snapshots.iter().filter(|(position, _)| *position <= self.committed).count();
-            if usable >= 2 && self.dice.percent(30) {
+            if usable >= 2 && self.dice.percent(50) {
                 self.figures.snapshots_spoilt += 1;
                 self.say(format!("the snapshot at {position} is damaged"));
                 let mut bytes = std::fs::read(path).expect("a file of ours");
@@ -227,9 +227,9 @@ impl World {
         if self.is_tight {
             return;
         }
-        if self.dice.percent(20) {
+        if self.dice.percent(30) {
             self.backup = Some((copy(&self.database()), self.committed));
-        } else if self.dice.percent(10)
+        } else if self.dice.percent(25)
             && let Some((bytes, position)) = &self.backup
         {
             restore(&self.database(), bytes);

@@ -12,6 +12,7 @@ mod clock;
 mod database;
 mod dice;
 mod disk;
+mod dump;
 mod figures;
 mod ledger;
 mod life;
@@ -23,6 +24,7 @@ mod reference;
 mod seeds;
 mod sender;
 mod steps;
+mod twin;
 mod world;
 
 use canary::Canary;

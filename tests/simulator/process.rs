@@ -41,24 +41,15 @@ pub struct Process {
 
 /// What a start goes by.
 pub struct Setup {
-    /// Journal and state snapshots are in it.
-    pub folder: PathBuf,
+    pub journal_folder: PathBuf,
     pub journal: journal::Settings,
+    /// The folder of state snapshots.
+    pub states: PathBuf,
     pub snapshot_interval: Duration,
     pub redelivery_window: Duration,
     pub rules: Rules,
     pub store: Store,
     pub clock: Arc<WorldClock>,
-}
-
-impl Setup {
-    pub fn journal_folder(&self) -> PathBuf {
-        self.folder.join("journal")
-    }
-
-    pub fn states(&self) -> PathBuf {
-        self.folder.join("state")
-    }
 }
 
 /// From the journal's feed to the store.
@@ -89,9 +80,9 @@ pub enum Attempted {
 impl Process {
     /// Opens the journal. Gives what it holds, from its first position on.
     pub fn open(setup: Setup) -> Result<(Self, JournalPosition, Vec<Entry>), JournalError> {
-        let states = setup.states();
+        let states = setup.states;
         let Journal { writer, feed, reader, report } =
-            Journal::<Handoff>::open(&setup.journal_folder(), setup.journal)?;
+            Journal::<Handoff>::open(&setup.journal_folder, setup.journal)?;
         let mut entries = Vec::new();
         for found in reader.read_from(JournalPosition::START) {
             if let Found::Entry(entry) = found? {

@@ -83,7 +83,7 @@ impl Sender {
 
     /// Makes something new to send; gives its number.
     pub fn make(&mut self, dice: &mut Dice, now: Timestamp) -> usize {
-        let count = dice.between(1, 9);
+        let count = dice.between(1, 16);
         let mut lines: Vec<Line> = (0..count)
             .map(|_| {
                 self.lines += 1;

@@ -50,7 +50,7 @@ const STEPS: [(u64, Step); 17] = [
     (3, Step::ChangeCatalogue),
     (4, Step::FailDisk),
     (1, Step::FillDisk),
-    (4, Step::FailStore),
+    (8, Step::FailStore),
     (4, Step::Crash),
     (4, Step::CrashSoon),
     (2, Step::Stop),
@@ -61,16 +61,20 @@ const STEPS: [(u64, Step); 17] = [
 impl World {
     /// Lets a random number of things happen, then mends everything and compares.
     pub async fn run(&mut self) -> Checked {
-        for _ in 0..self.dice.between(25, 80) {
+        for _ in 0..self.dice.between(30, 100) {
             self.figures.steps += 1;
             self.step().await?;
             self.notice_death().await?;
             self.check_store().await?;
         }
         self.settle().await?;
-        // Once more from the journal: nothing may change.
+        // Once more, now and then with an older store: nothing may change.
         self.start().await?;
+        self.backup = None;
         self.settle().await?;
+        if !self.is_tight {
+            self.check_twin().await?;
+        }
         self.figures.lines = self.sender.lines;
         Ok(())
     }

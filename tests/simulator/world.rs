@@ -147,7 +147,8 @@ impl World {
 
     pub fn setup(&self, store: Store) -> Setup {
         Setup {
-            folder: self.folder.path().to_owned(),
+            journal_folder: self.folder.path().join("journal"),
+            states: self.folder.path().join("state"),
             journal: self.journal.clone(),
             snapshot_interval: self.snapshot_interval,
             redelivery_window: self.counting.redelivery_window,
@@ -161,9 +162,9 @@ impl World {
         self.folder.path().join("castmeter.sqlite")
     }
 
-    pub fn open_store(&self) -> Store {
+    pub fn open_store(&self, file: &Path) -> Store {
         let settings = store::Settings { faults: Some(self.commits.clone()), ..store::Settings::default() };
-        Store::open(&format!("sqlite:{}", self.database().display()), settings).expect("nobody else has it")
+        Store::open(&format!("sqlite:{}", file.display()), settings).expect("nobody else has it")
     }
 
     /// The rules as they are read from the configuration and the catalogue now.
