@@ -3,13 +3,16 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint format bench fuzz
+.PHONY: help demo test build lint format bench fuzz simulate
 
 # Where rustup puts cargo; not in the PATH of the shell that has just installed it.
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 # How long each fuzz target runs, in seconds.
 FUZZ_SECONDS ?= 60
+
+# How many simulated worlds, from seed 0 on. With SIMULATE_SEED set only that one runs, and is told step by step.
+SEEDS ?= 2000
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -46,3 +49,7 @@ fuzz: ## Fuzz each target for FUZZ_SECONDS (60), from its seeds; make test repla
 	  mkdir -p "fuzz/corpus/$$target"; \
 	  cargo +nightly fuzz run "$$target" "fuzz/corpus/$$target" "fuzz/seeds/$$target" -- -max_total_time=$(FUZZ_SECONDS); \
 	done
+
+simulate: ## Simulate SEEDS (2000) small worlds where all goes wrong; SIMULATE_SEED=7 make simulate tells one
+	@scripts/setup.sh build
+	SIMULATE_SEEDS=$(SEEDS) cargo test --locked --test simulator simulate_ -- --nocapture

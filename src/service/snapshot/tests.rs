@@ -114,9 +114,12 @@ fn the_last_two_that_the_store_has_reached_are_kept() {
         }
         due
     };
+    let start = JournalPosition::START;
+    assert!(!take(&mut keeper, start.0, 99), "nothing was counted");
+    assert_eq!(keeper.holds_from(), Some(start), "a restart would count all of it again");
     assert!(!take(&mut keeper, 5, 9));
     assert!(take(&mut keeper, 5, 10));
-    assert_eq!(keeper.holds_from(), None);
+    assert_eq!(keeper.holds_from(), Some(start), "of what the store has not reached nothing is known");
     assert!(!take(&mut keeper, 8, 99), "one waits for the store");
     keeper.store_reached(JournalPosition(4)).unwrap();
     assert!(!take(&mut keeper, 8, 99));
@@ -272,6 +275,33 @@ fn a_counter_goes_on_where_it_was_saved() {
         };
         assert_eq!(further(&mut restored), further(&mut original));
     }
+}
+
+/// An episode that only the start's own catalogue has was none when the lines were counted first.
+#[test]
+fn a_replay_begins_with_the_rules_that_were_noted_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let with = |episodes: &[&str]| {
+        let mut rules = rules("calendar");
+        let episode = |slug: &&str| crate::attribution::testing::episode("show", slug, "/show/one.mp3");
+        rules.catalog = Some(episodes.iter().map(episode).collect());
+        rules
+    };
+    let (then, now) = (with(&[]), with(&["one"]));
+    let mut counter = Counter::new(&now, SECRET, JournalPosition::START, reader(folder.path())).unwrap();
+    let one = |id: &str| line(0, r#""status":200"#).replace(r#""id":"id""#, id);
+    let records = [
+        stored(0, RecordKind::Rules, then.to_text()),
+        stored(1, RecordKind::Stream, one(r#""id":"1""#)),
+        stored(2, RecordKind::Rules, now.to_text()),
+        stored(3, RecordKind::Stream, one(r#""id":"3""#)),
+    ];
+    let mut counted = Vec::new();
+    for record in records {
+        feed(&mut counter, [record]);
+        counted.push(valid(&mut counter));
+    }
+    assert_eq!(counted, [0, 0, 0, 1]);
 }
 
 /// Committed lines that another version has counted stay as they were counted; what is not committed is counted.
