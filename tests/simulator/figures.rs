@@ -23,6 +23,8 @@ pub struct Figures {
     pub rules: u64,
     pub snapshots_used: u64,
     pub snapshots_spoilt: u64,
+    /// Each against the reference or the undisturbed count, to the last number.
+    pub comparisons: u64,
 }
 
 impl AddAssign for Figures {
@@ -43,6 +45,7 @@ impl AddAssign for Figures {
         self.rules += other.rules;
         self.snapshots_used += other.snapshots_used;
         self.snapshots_spoilt += other.snapshots_spoilt;
+        self.comparisons += other.comparisons;
     }
 }
 
@@ -52,7 +55,7 @@ impl fmt::Display for Figures {
             f,
             "{} seeds, {} steps, {} lines; {} kills, {} power failures, {} orderly stops; {} commits, {} failed or \
              unanswered, {} times fenced off, {} times restored from a backup; {} batches refused, {} sent again; \
-             {} disk faults; {} rules noted; {} restarts from a snapshot, {} snapshots damaged",
+             {} disk faults; {} rules noted; {} restarts from a snapshot, {} snapshots damaged; {} times the tables compared, all equal",
             self.seeds,
             self.steps,
             self.lines,
@@ -69,6 +72,7 @@ impl fmt::Display for Figures {
             self.rules,
             self.snapshots_used,
             self.snapshots_spoilt,
+            self.comparisons,
         )
     }
 }

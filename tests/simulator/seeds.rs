@@ -65,7 +65,7 @@ pub fn quarter(part: u64) {
     let mut ended = ENDED.lock().expect("no panic while held");
     let all = ended.get_or_insert_default();
     *all += figures;
-    println!("{all}; lines lost: 0, counted twice: 0");
+    println!("{all}");
 }
 
 fn tell(seed: u64) {
