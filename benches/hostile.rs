@@ -7,7 +7,7 @@
 
 #[path = "../tests/it/crowd.rs"]
 mod crowd;
-#[path = "../tests/it/service.rs"]
+#[path = "../tests/support/service.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod service;
 

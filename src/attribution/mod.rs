@@ -23,7 +23,9 @@ mod path;
 mod policy;
 mod redelivery;
 mod registry;
+mod saved;
 mod session;
+mod state;
 #[cfg(test)]
 pub mod testing;
 mod user_agents;
@@ -42,4 +44,5 @@ pub use policy::{Closing, Filters, Lists, Policy, Redelivery};
 pub use redelivery::Memory;
 pub use registry::{Mode, Registry};
 pub use session::{Change, Contribution, Joined, SessionState, Window};
+pub use state::State;
 pub use verdict::Thresholds;

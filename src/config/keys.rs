@@ -88,6 +88,11 @@ pub const KEYS: &[Key] = &[
     text("journal.sync_interval", "SPAN", "Least time between two fsyncs; 0s: one each batch [default: 5ms]"),
     text("journal.keep", "SPAN", "How long committed batches are kept [default: 72h]"),
     integer("journal.max_bytes", "BYTES", "Most the journal may hold [default: 20 GiB]"),
+    text(
+        "state.snapshot_interval",
+        "SPAN",
+        "How often what counting knows is saved for a restart [default: 5m]",
+    ),
     text("counting.window", "WINDOW", "calendar, first_touch or last_touch [default: calendar]"),
     integer("counting.listen_seconds", "SECONDS", "Playing time that makes a download [default: 60]"),
     integer("counting.assumed_bitrate", "BIT/S", "Where an episode's duration is unknown [default: 128000]"),

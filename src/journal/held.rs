@@ -2,6 +2,9 @@
 //!
 //! Nothing goes that is not committed. What is committed goes when it is older than `keep`, and sooner, oldest first,
 //! when the bound or the disk has no room for what comes in.
+//!
+//! A batch that came again is a reference to the first one. While the reference is not committed, what it refers to
+//! counts as not committed either: a replay that reads the one finds the other.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -18,12 +21,14 @@ pub(super) struct Held {
     folder: Arc<Path>,
     sealed: VecDeque<Sealed>,
     committed: JournalPosition,
+    /// References that are not committed, in order: where each stands and what it refers to.
+    references: VecDeque<(JournalPosition, JournalPosition)>,
     shared: Arc<Shared>,
 }
 
 impl Held {
     pub fn new(folder: Arc<Path>, sealed: VecDeque<Sealed>, shared: Arc<Shared>) -> Self {
-        Self { folder, sealed, committed: JournalPosition::START, shared }
+        Self { folder, sealed, committed: JournalPosition::START, references: VecDeque::new(), shared }
     }
 
     pub fn committed(&self) -> JournalPosition {
@@ -33,6 +38,24 @@ impl Held {
     pub fn commit(&mut self, position: JournalPosition) {
         self.committed = self.committed.max(position);
         self.shared.committed.store(self.committed.0, Ordering::Relaxed);
+        self.references.retain(|(at, _)| *at >= self.committed);
+    }
+
+    /// The record at `at` refers to the one at `first`.
+    pub fn refer(&mut self, at: JournalPosition, first: JournalPosition) {
+        if at >= self.committed {
+            self.references.push_back((at, first));
+        }
+    }
+
+    /// The records from `position` on were not written after all.
+    pub fn forget_references_from(&mut self, position: JournalPosition) {
+        self.references.retain(|(at, _)| *at < position);
+    }
+
+    /// What lies before it may go.
+    fn droppable(&self) -> JournalPosition {
+        self.references.iter().map(|(_, first)| *first).fold(self.committed, JournalPosition::min)
     }
 
     pub fn push(&mut self, sealed: Sealed) {
@@ -55,7 +78,7 @@ impl Held {
     /// Whether there is an oldest segment and all of it is committed; `end` is where the newest one ends.
     pub fn oldest_is_committed(&self, end: JournalPosition) -> bool {
         let ends = self.sealed.get(1).map_or(end, |next| next.name.first);
-        !self.sealed.is_empty() && ends <= self.committed
+        !self.sealed.is_empty() && ends <= self.droppable()
     }
 
     /// Whether there is an oldest segment, all of it older than that. One whose age nothing tells is.

@@ -46,6 +46,11 @@ impl Prepared {
         Ok(Self { body_checksum: body_checksum(&record.source, &record.payload), record })
     }
 
+    /// See [`Record::refers_to`].
+    pub fn refers_to(&self) -> Option<JournalPosition> {
+        self.record.refers_to()
+    }
+
     /// On disk.
     pub fn bytes(&self) -> u64 {
         (RECORD_HEAD_BYTES + self.record.source.len() + self.record.payload.len()) as u64
@@ -83,7 +88,12 @@ impl Log {
     /// Appends a group; when this returns without an error all of it is durable, else none of it will be read.
     pub fn append(&mut self, group: &[Prepared]) -> Result<(), JournalError> {
         let bytes = group.iter().map(Prepared::bytes).sum();
+        // Before room is made: what they refer to must not make it.
+        self.hold_references(group);
         let result = self.make_room(bytes).and_then(|()| self.append_in_room(group, bytes));
+        if result.is_err() {
+            self.held.forget_references_from(self.next);
+        }
         match &result {
             Err(JournalError::Full(reason)) => {
                 self.shared.set_full(Some(*reason));
@@ -104,6 +114,20 @@ impl Log {
             Err(error) => tracing::warn!(%error, "the journal cannot look for room"),
         }
         self.publish();
+    }
+
+    fn hold_references(&mut self, group: &[Prepared]) {
+        for (prepared, at) in group.iter().zip(self.next.0..) {
+            if let Some(first) = prepared.refers_to() {
+                self.held.refer(JournalPosition(at), first);
+            }
+        }
+    }
+
+    /// Whether the record is there to be read.
+    pub fn holds(&self, position: JournalPosition) -> bool {
+        let oldest = self.held.first().or(self.active.as_ref().map(|active| active.name.first));
+        oldest.is_some_and(|oldest| oldest <= position) && position < self.next
     }
 
     /// Notes what the store and the snapshots cover.

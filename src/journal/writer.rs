@@ -24,6 +24,7 @@ const OVERHEAD: usize = 256;
 pub(super) enum Command<T> {
     Append(Append<T>),
     Commit(JournalPosition),
+    Refer { at: JournalPosition, first: JournalPosition },
     SkipTo(JournalPosition),
     Maintain(Timestamp, oneshot::Sender<Result<(), JournalError>>),
     Close(oneshot::Sender<()>),
@@ -91,6 +92,11 @@ impl<T: Send + 'static> Writer<T> {
     /// beyond what is appended.
     pub fn set_committed(&self, position: JournalPosition) -> Result<(), JournalError> {
         self.send(Command::Commit(position))
+    }
+
+    /// The record at `at`, which an earlier process appended, refers to the one at `first`: that is held with it.
+    pub fn note_reference(&self, at: JournalPosition, first: JournalPosition) -> Result<(), JournalError> {
+        self.send(Command::Refer { at, first })
     }
 
     /// Gives out no position before `position`. To be called with the store's position before anything is appended:

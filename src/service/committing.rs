@@ -1,7 +1,7 @@
 //! Committing: sums into the store, every flush interval or sooner when much waits, and at the end.
 //!
 //! A store that does not answer costs nothing but time: sums go on adding up, the journal keeps the lines, and the
-//! same commit is asked until it succeeds.
+//! same commit is asked until it succeeds. The journal is told what may go: what the store holds, and a restart does not need.
 
 use std::mem;
 use std::sync::Arc;
@@ -43,20 +43,27 @@ impl Committing {
             // Asked before the sums are taken: all that was counted by then is in them.
             let is_last = done.is_cancelled();
             self.commit().await?;
-            if let Err(error) = self.journal.maintain(self.clock.now()).await {
-                tracing::debug!(%error, "the journal is closed");
-            }
+            self.maintain().await;
             if is_last {
                 return Ok(());
             }
         }
     }
 
-    async fn commit(&mut self) -> Result<(), StoreError> {
-        let sums = self.take();
-        if sums.position <= self.writer.position() {
-            return Ok(());
+    /// Lets the journal drop what nobody needs.
+    pub async fn maintain(&self) {
+        let result = match self.journal.set_committed(self.pending.droppable()) {
+            Ok(()) => self.journal.maintain(self.clock.now()).await,
+            closed => closed,
+        };
+        if let Err(error) = result {
+            tracing::debug!(%error, "the journal drops nothing");
         }
+    }
+
+    /// Commits what is pending, however often it takes.
+    pub async fn commit(&mut self) -> Result<(), StoreError> {
+        let Some(sums) = self.take() else { return Ok(()) };
         let commit = Commit {
             position: sums.position,
             delta: &sums.delta,
@@ -74,21 +81,22 @@ impl Committing {
             .await?;
         self.health.store_answered();
         self.metrics.store_committed(sums.position.0, self.clock.monotonic() - began);
-        if let Err(error) = self.journal.set_committed(sums.position) {
-            tracing::debug!(%error, "the journal is closed");
-        }
+        self.pending.set_committed(sums.position);
         Ok(())
     }
 
-    /// What is pending; names are left for the next time.
-    fn take(&self) -> Sums {
+    /// What is pending, if it is beyond what the store has; names are left for the next time.
+    fn take(&self) -> Option<Sums> {
         let mut pending = self.pending.lock();
+        if pending.position <= self.writer.position() {
+            return None;
+        }
         let delta: Delta = mem::take(&mut pending.delta);
-        Sums {
+        Some(Sums {
             delta,
             position: pending.position,
             episodes: pending.episodes.clone(),
             sources: pending.sources.clone(),
-        }
+        })
     }
 }

@@ -13,6 +13,9 @@ use crate::config::{Config, ConfigError};
 use crate::journal::{self, JournalError, Record, RecordKind};
 use crate::units::Encoding;
 
+/// How often a full journal is asked to take the rules in.
+const RETRY_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// What an offline command reads besides the episodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chapters {
@@ -141,6 +144,26 @@ impl Refreshing {
     }
 }
 
+/// Notes the rules once there is room for them: until then lines are not taken either, but for those that fit in.
+pub async fn note_rules_when_there_is_room(
+    journal: journal::Writer<Handoff>,
+    rules: Rules,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) {
+    while !stop.is_cancelled() {
+        match note_rules(&journal, &rules, &*clock).await {
+            Err(JournalError::Full(_)) => {}
+            Ok(()) => return tracing::info!("the rules in force are noted"),
+            Err(error) => return tracing::error!(%error, "the rules in force are not noted"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(RETRY_INTERVAL) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
+
 /// The rules in force, into the journal: what is counted from here on is counted by them.
 pub async fn note_rules(
     journal: &journal::Writer<Handoff>,
@@ -152,7 +175,7 @@ pub async fn note_rules(
         source: Arc::from(""),
         encoding: Encoding::Identity,
         received_at: clock.now(),
-        payload: Bytes::from(rules.to_payload()),
+        payload: Bytes::from(rules.to_text()),
     };
     let handoff = Handoff::Rules { rules: Arc::new(rules.clone()) };
     journal.append(record, handoff).await.map(drop)

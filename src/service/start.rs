@@ -12,25 +12,24 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::begin::Beginning;
 use super::committing::Committing;
-use super::counter::{Counter, Handoff};
-use super::counting::{Counting, Pending};
-use super::episodes::{Refreshing, note_rules, open_kept};
+use super::counter::Handoff;
+use super::episodes::{Refreshing, note_rules, note_rules_when_there_is_room, open_kept};
 use super::health::Health;
 use super::intake::{JournalIntake, Unit};
 use super::rules::Rules;
 use super::secret::{self, SecretError};
+use super::snapshot::{self, SnapshotError};
 use super::sockets::Sockets;
 use super::supervisor::Supervisor;
-use crate::attribution::Secret;
 use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError};
-use crate::journal::{self, Feed, Journal, JournalError, JournalId};
+use crate::journal::{self, Journal, JournalError};
 use crate::metrics::Metrics;
 use crate::receiver::{HandedOver, HttpReceiver, SetupError, Surroundings, SyslogReceiver};
 use crate::store::{self, Store, StoreError};
-use crate::units::JournalPosition;
 use crate::web::{self, Web};
 
 /// Why the service cannot start, or had to stop.
@@ -46,6 +45,8 @@ pub enum ServiceError {
     Journal(#[from] JournalError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("the saved states: {0}")]
+    Snapshot(#[from] SnapshotError),
     #[error("cannot make the data folder {}: {cause}", path.display())]
     DataFolder { path: PathBuf, cause: io::Error },
     #[error("`{part}.listen`: cannot listen on {address}: {cause}")]
@@ -99,13 +100,30 @@ pub async fn start(config: Config, handed_over: HandedOver) -> Result<Running, S
         .map_err(|cause| ServiceError::DataFolder { path: folder.clone(), cause })?;
     let secret = secret::load_or_create(folder)?;
     let store = Store::open(&config.database_url(), store::Settings::default())?;
-    let Journal { writer, feed, report, .. } =
+    let Journal { writer, feed, reader, report } =
         Journal::<Handoff>::open(&folder.join("journal"), config.journal())?;
     report_recovery(&report);
+    let states = folder.join("state");
+    let identity = snapshot::Identity::new(report.id, &secret);
+    // If the journal's end was lost: what comes must not be taken for what a state holds.
+    let saved_at = snapshot::newest(&states, identity)?;
+    writer.skip_to(saved_at)?;
+    // Before any line is taken: what comes is counted by these, also where the store does not answer yet.
+    let are_rules_noted = match note_rules(&writer, &rules, &*clock).await {
+        Err(error @ JournalError::Full(_)) => {
+            tracing::warn!(%error, "the rules in force are not noted yet");
+            false
+        }
+        noted => noted.map(|()| true)?,
+    };
 
     let surroundings = Surroundings { clock: Arc::clone(&clock), observer: metrics.clone() };
     let intake = |unit| Arc::new(JournalIntake::new(writer.clone(), unit));
-    let http = HttpReceiver::new(config.http(), intake(Unit::Body), surroundings.clone())?;
+    let http = HttpReceiver::new(
+        config.http(),
+        intake(Unit::Body { redelivery_window: config.redelivery_window }),
+        surroundings.clone(),
+    )?;
     let syslog = SyslogReceiver::new(config.syslog(), intake(Unit::Stream), surroundings)?;
     let Sockets { http: http_listeners, syslog: syslog_listeners, datagrams, admin: admin_listeners } =
         Sockets::open(&config, handed_over)?;
@@ -137,6 +155,11 @@ pub async fn start(config: Config, handed_over: HandedOver) -> Result<Running, S
         ),
         tokio::spawn(syslog.serve(syslog_listeners, datagrams, stop_receiving.clone())),
     ];
+    if !are_rules_noted {
+        let (writer, rules, clock) = (writer.clone(), rules.clone(), Arc::clone(&clock));
+        let noting = note_rules_when_there_is_room(writer, rules, clock, stop_receiving.clone());
+        receivers.push(tokio::spawn(noting));
+    }
     if let Some(catalog) = catalog {
         let refreshing = Refreshing {
             catalog,
@@ -155,15 +178,21 @@ pub async fn start(config: Config, handed_over: HandedOver) -> Result<Running, S
     let pipeline = Pipeline {
         flush_interval: config.store.flush_interval,
         instance: config.store.instance.clone(),
-        rules,
-        secret,
         store: store.clone(),
-        journal: writer.clone(),
-        journal_id: report.id,
-        feed,
+        beginning: Beginning {
+            rules,
+            secret,
+            journal: writer.clone(),
+            reader,
+            feed,
+            held_until: report.next.max(saved_at),
+            states,
+            identity,
+            snapshot_interval: config.state.snapshot_interval,
+            metrics: Arc::clone(&metrics),
+            clock,
+        },
         health,
-        metrics: Arc::clone(&metrics),
-        clock,
         give_up: give_up.clone(),
     };
     // On a thread of its own: what it holds across waits need not move between threads.
@@ -250,37 +279,26 @@ struct Pipeline {
     flush_interval: std::time::Duration,
     /// What the store calls this instance.
     instance: String,
-    rules: Rules,
-    secret: Secret,
     store: Store,
-    journal: journal::Writer<Handoff>,
-    journal_id: JournalId,
-    feed: Feed<Handoff>,
+    beginning: Beginning,
     health: Arc<Health>,
-    metrics: Arc<Metrics>,
-    clock: Arc<dyn Clock>,
     give_up: CancellationToken,
 }
 
 impl Pipeline {
     async fn run(self) -> Result<(), ServiceError> {
         let writer = self.claim().await?;
-        let committed = writer.position();
-        match self.begin_at(committed).await {
-            // Stopped before it was ready: what the journal holds is counted all the same.
-            Ok(()) | Err(JournalError::Closed) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let counter = Counter::new(&self.rules, self.secret, committed)?;
+        let mut counting = self.beginning.counting(writer.position()).await?;
         self.health.store_claimed();
-
-        let pending = Arc::new(Pending::default());
-        let counting = Counting {
-            counter,
-            feed: self.feed,
-            pending: Arc::clone(&pending),
-            metrics: Arc::clone(&self.metrics),
-            clock: Arc::clone(&self.clock),
+        let committing = Committing {
+            writer,
+            journal: counting.journal.clone(),
+            pending: Arc::clone(&counting.pending),
+            flush_interval: self.flush_interval,
+            metrics: Arc::clone(&counting.metrics),
+            health: self.health,
+            clock: Arc::clone(&counting.clock),
+            give_up: self.give_up.clone(),
         };
         let stop = Arc::new(AtomicBool::new(false));
         let counted = CancellationToken::new();
@@ -289,21 +307,12 @@ impl Pipeline {
             let work = move || {
                 counting.run(|| stop.load(Ordering::Relaxed));
                 drop(counted);
+                counting
             };
             std::thread::Builder::new()
                 .name("counting".to_owned())
                 .spawn(work)
                 .map_err(ServiceError::Thread)?
-        };
-        let committing = Committing {
-            writer,
-            journal: self.journal,
-            pending,
-            flush_interval: self.flush_interval,
-            metrics: self.metrics,
-            health: self.health,
-            clock: self.clock,
-            give_up: self.give_up.clone(),
         };
         let mut committing = pin!(committing.run(counted.clone()));
         let result = tokio::select! {
@@ -314,8 +323,12 @@ impl Pipeline {
             }
         };
         stop.store(true, Ordering::Relaxed);
-        drop(thread);
-        Ok(result?)
+        result?;
+        // All is committed, which is after the end of counting: this does not wait.
+        if let Ok(mut counting) = thread.join() {
+            counting.finish();
+        }
+        Ok(())
     }
 
     /// Migrates and claims the store, however long it takes to answer.
@@ -329,18 +342,6 @@ impl Pipeline {
 
     async fn try_to_claim(&self) -> Result<store::Writer, StoreError> {
         self.store.migrate().await?;
-        self.store.claim(self.journal_id.0, &self.instance).await
-    }
-
-    async fn begin_at(&self, committed: JournalPosition) -> Result<(), JournalError> {
-        self.journal.skip_to(committed)?;
-        match note_rules(&self.journal, &self.rules, &*self.clock).await {
-            // Counting goes on by the same rules; the next start notes them.
-            Err(error @ JournalError::Full(_)) => {
-                tracing::warn!(%error, "the rules in force could not be noted");
-                Ok(())
-            }
-            result => result,
-        }
+        self.store.claim(self.beginning.identity.journal.0, &self.instance).await
     }
 }

@@ -19,6 +19,10 @@ mod hostile;
 mod invariants;
 mod journal_command;
 mod model;
+#[path = "../support/model.rs"]
+mod plain;
+mod restart;
+mod restored;
 mod store;
 mod supervised;
 

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -120,6 +120,7 @@ pub struct Addresses {
 /// A service that was started and may not listen yet; killed when dropped.
 pub struct Starting {
     process: Process,
+    said: Said,
     addresses: mpsc::Receiver<Addresses>,
 }
 
@@ -128,8 +129,12 @@ impl Starting {
         let stderr = child.stderr.take().unwrap();
         let (found, addresses) = mpsc::channel();
         // Reads on to the end, so that the service never waits for its log to be read.
-        let reading = thread::spawn(move || read_log(stderr, log, &found));
-        Self { process: Process { child, reading: Some(reading) }, addresses }
+        let said = Said::default();
+        let reading = {
+            let said = Arc::clone(&said);
+            thread::spawn(move || read_log(stderr, log, &said, &found))
+        };
+        Self { process: Process { child, reading: Some(reading) }, said, addresses }
     }
 
     /// Where it listens, once it does within that time.
@@ -145,7 +150,7 @@ impl Starting {
     /// With what [`Self::addresses`] gave.
     pub fn listening(self, addresses: Addresses) -> Service {
         let Addresses { http, syslog, admin } = addresses;
-        Service { process: self.process, http, syslog, admin }
+        Service { process: self.process, said: self.said, http, syslog, admin }
     }
 }
 
@@ -164,11 +169,15 @@ impl Drop for Process {
     }
 }
 
-fn read_log(stderr: ChildStderr, mut log: Option<File>, found: &mpsc::Sender<Addresses>) {
+/// What a service logged so far.
+type Said = Arc<Mutex<Vec<Value>>>;
+
+fn read_log(stderr: ChildStderr, mut log: Option<File>, said: &Said, found: &mpsc::Sender<Addresses>) {
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
         if let Some(addresses) = addresses_in(&line) {
             let _ = found.send(addresses);
         }
+        said.lock().unwrap().extend(serde_json::from_str::<Value>(&line));
         match &mut log {
             Some(log) => writeln!(log, "{line}").unwrap(),
             None => eprintln!("castmeter: {line}"),
@@ -185,6 +194,7 @@ fn addresses_in(line: &str) -> Option<Addresses> {
 /// A service that listens; killed when dropped.
 pub struct Service {
     process: Process,
+    said: Said,
     pub http: SocketAddr,
     pub syslog: SocketAddr,
     pub admin: SocketAddr,
@@ -206,6 +216,19 @@ impl Service {
     /// Until `/readyz` says so.
     pub fn wait_until_ready(&self) {
         wait_for("the service to be ready", || self.get(self.admin, "/readyz").0 == 200);
+    }
+
+    /// The fields of what was logged with that message so far.
+    pub fn logged(&self, message: &str) -> Vec<Value> {
+        let said = self.said.lock().unwrap();
+        let fields = said.iter().map(|line| &line["fields"]);
+        fields.filter(|fields| fields["message"] == message).cloned().collect()
+    }
+
+    /// Until there is a message, and then its fields.
+    pub fn wait_for_log(&self, message: &str) -> Value {
+        wait_for(message, || !self.logged(message).is_empty());
+        self.logged(message).swap_remove(0)
     }
 
     /// A metric's value, summed over its labels.
