@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::counter::{Handoff, Sums};
 use super::counting::Pending;
 use crate::clock::Clock;
-use crate::journal;
+use crate::journal::{self, JournalError};
 use crate::metrics::Metrics;
 use crate::rollup::Delta;
 use crate::store::{self, Commit, StoreError};
@@ -41,16 +41,20 @@ impl Committing {
             // Asked before the sums are taken: all that was counted by then is in them.
             let is_last = done.is_cancelled();
             self.commit().await?;
-            if let Err(error) = self.journal.set_committed(self.pending.droppable()) {
-                tracing::debug!(%error, "the journal is closed");
-            }
-            if let Err(error) = self.journal.maintain(self.clock.now()).await {
+            if let Err(error) = self.maintain_journal().await {
                 tracing::debug!(%error, "the journal is closed");
             }
             if is_last {
                 return Ok(());
             }
         }
+    }
+
+    /// The journal learns what may go, also where nothing new came: it may be full.
+    async fn maintain_journal(&self) -> Result<(), JournalError> {
+        self.journal.need_from(self.pending.needed_from())?;
+        self.journal.set_committed(self.pending.committed())?;
+        self.journal.maintain(self.clock.now()).await
     }
 
     async fn commit(&mut self) -> Result<(), StoreError> {

@@ -20,7 +20,7 @@ use super::health::{Health, StoreState};
 use super::intake::{JournalIntake, Unit};
 use super::rules::Rules;
 use super::secret::{self, SecretError};
-use super::snapshot::{self, Keeper, SnapshotError};
+use super::snapshot::{self, Keeper};
 use crate::attribution::Secret;
 use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
@@ -45,8 +45,6 @@ pub enum ServiceError {
     Journal(#[from] JournalError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the saved states: {0}")]
-    Snapshot(#[from] SnapshotError),
     #[error("cannot make the data folder {}: {cause}", path.display())]
     DataFolder { path: PathBuf, cause: io::Error },
     #[error("`{key}`: cannot listen on {address}: {cause}")]
@@ -96,7 +94,7 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
     let states = folder.join("state");
     let identity = snapshot::Identity::new(report.id, &secret);
     // If the journal's end was lost: what comes must not be taken for what a state holds.
-    let saved_at = snapshot::newest(&states, identity)?;
+    let saved_at = snapshot::newest(&states, identity);
     writer.skip_to(saved_at)?;
     // Before any line is taken: what comes is counted by these, also where the store does not answer yet.
     let are_rules_noted = match note_rules(&writer, &rules, &*clock).await {
@@ -309,7 +307,7 @@ impl Pipeline {
             feed,
             journal: self.journal.clone(),
             pending: Arc::clone(&pending),
-            keeper: Keeper::new(self.states, self.identity, self.snapshot_interval, restored, began_at)?,
+            keeper: Keeper::new(self.states, self.identity, self.snapshot_interval, restored, began_at),
             replay: Replay { from, committed, until: self.held_until, began_at, is_over: false },
             metrics: Arc::clone(&self.metrics),
             clock: Arc::clone(&self.clock),
@@ -396,7 +394,7 @@ impl Pipeline {
                 tracing::warn!(path = %path.display(), %error, "a state snapshot is passed over");
             },
             |state, head| Counter::restore(state, head, self.secret, counted, self.reader.clone()),
-        )?;
+        );
         match restored {
             Some((head, counter)) => Ok((counter, Some(head.position))),
             None => Ok((Counter::new(&self.rules, self.secret, counted, self.reader.clone())?, None)),
