@@ -9,6 +9,7 @@
 //! `session` (with what else?), `verdict` (is it a download?), `watermark` (is the day still open?).
 
 pub mod agent;
+mod chapter;
 mod checks;
 mod coverage;
 mod delivery;
@@ -31,6 +32,7 @@ mod user_agents;
 mod verdict;
 mod watermark;
 
+pub use chapter::Chapter;
 pub use delivery::Delivery;
 pub use distinct::Granularity;
 pub use engine::{Counted, Engine, OlderWay, Outcome, Receipt};

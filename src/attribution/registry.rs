@@ -167,6 +167,7 @@ impl Registry {
             duration_ms: None,
             audio_start: 0,
             published_at: None,
+            chapters: None,
             show,
             slug,
         }))

@@ -104,11 +104,15 @@ pub struct SourceSettings {
 #[serde(default, deny_unknown_fields)]
 pub struct Admin {
     pub listen: SocketAddr,
+    /// How long the store may fail until `/readyz` says that too much waits for it.
+    #[serde(deserialize_with = "span")]
+    pub ready_backlog: Duration,
 }
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 9310)) }
+        let listen = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 9310));
+        Self { listen, ready_backlog: Duration::from_secs(600) }
     }
 }
 
@@ -118,11 +122,13 @@ impl Default for Admin {
 pub struct Store {
     #[serde(deserialize_with = "span")]
     pub flush_interval: Duration,
+    /// What this instance is called in the database; a label for people.
+    pub instance: String,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { flush_interval: Duration::from_secs(5) }
+        Self { flush_interval: Duration::from_secs(5), instance: "castmeter".to_owned() }
     }
 }
 

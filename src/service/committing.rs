@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::counter::{Handoff, Sums};
 use super::counting::Pending;
+use super::health::Health;
 use crate::clock::Clock;
 use crate::journal::{self, JournalError};
 use crate::metrics::Metrics;
@@ -24,6 +25,7 @@ pub struct Committing {
     pub pending: Arc<Pending>,
     pub flush_interval: Duration,
     pub metrics: Arc<Metrics>,
+    pub health: Arc<Health>,
     pub clock: Arc<dyn Clock>,
     /// Gives up on a store that does not answer.
     pub give_up: CancellationToken,
@@ -66,13 +68,15 @@ impl Committing {
             sources: &sums.sources,
         };
         let began = self.clock.monotonic();
-        let metrics = Arc::clone(&self.metrics);
+        let (metrics, health) = (Arc::clone(&self.metrics), Arc::clone(&self.health));
         self.writer
             .commit_until_done(&commit, &self.give_up, |error, pause| {
                 metrics.store_failed();
+                health.store_failed(error);
                 tracing::warn!(%error, ?pause, "the store did not take a commit; trying again");
             })
             .await?;
+        self.health.store_answered();
         self.metrics.store_committed(sums.position.0, self.clock.monotonic() - began);
         self.pending.set_committed(sums.position);
         Ok(())

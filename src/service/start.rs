@@ -3,33 +3,30 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::committing::Committing;
-use super::counter::{Counter, Handoff};
-use super::counting::{Counting, Pending, Replay};
+use super::counter::Handoff;
 use super::episodes::{Refreshing, note_rules, note_rules_when_there_is_room, open_kept};
-use super::health::{Health, StoreState};
+use super::health::Health;
 use super::intake::{JournalIntake, Unit};
+use super::pipeline::Pipeline;
 use super::rules::Rules;
 use super::secret::{self, SecretError};
-use super::snapshot::{self, Keeper};
-use crate::attribution::Secret;
+use super::snapshot;
+use super::sockets::Sockets;
+use super::supervisor::Supervisor;
 use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError};
-use crate::journal::{self, Feed, Journal, JournalError};
+use crate::journal::{self, Journal, JournalError};
 use crate::metrics::Metrics;
-use crate::receiver::{self, HttpReceiver, SetupError, Surroundings, SyslogReceiver};
+use crate::receiver::{HandedOver, HttpReceiver, SetupError, Surroundings, SyslogReceiver};
 use crate::store::{self, Store, StoreError};
-use crate::units::JournalPosition;
 use crate::web::{self, Web};
 
 /// Why the service cannot start, or had to stop.
@@ -47,8 +44,17 @@ pub enum ServiceError {
     Store(#[from] StoreError),
     #[error("cannot make the data folder {}: {cause}", path.display())]
     DataFolder { path: PathBuf, cause: io::Error },
-    #[error("`{key}`: cannot listen on {address}: {cause}")]
-    Listen { key: &'static str, address: SocketAddr, cause: io::Error },
+    #[error("`{part}.listen`: cannot listen on {address}: {cause}")]
+    Listen { part: &'static str, address: SocketAddr, cause: io::Error },
+    #[error("cannot take over the service manager's sockets: {0}")]
+    HandOver(io::Error),
+    #[error(
+        "the service manager handed over {sockets}, which no setting is for; name it http, syslog or admin \
+         (FileDescriptorName=), or give it the port of that part's `listen`"
+    )]
+    LeftOver { sockets: String },
+    #[error("counting has ended, though nobody asked it to; what was acknowledged is in the journal")]
+    CountingEnded,
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
 }
@@ -63,15 +69,16 @@ pub struct Running {
     config: Config,
     journal: journal::Writer<Handoff>,
     receivers: Vec<JoinHandle<()>>,
-    admin_task: JoinHandle<()>,
+    admin_tasks: Vec<JoinHandle<()>>,
+    supervisor: JoinHandle<()>,
     pipeline: JoinHandle<Result<(), ServiceError>>,
     stop_receiving: CancellationToken,
     stop_admin: CancellationToken,
     give_up: CancellationToken,
 }
 
-/// Starts everything; returns once it serves.
-pub async fn start(config: Config) -> Result<Running, ServiceError> {
+/// Starts everything, on the sockets that were handed over where there are such; returns once it serves.
+pub async fn start(config: Config, handed_over: HandedOver) -> Result<Running, ServiceError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let metrics = Metrics::new(config.metrics.max_episodes);
     let catalog = open_kept(&config, &*clock)?;
@@ -113,21 +120,12 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
         surroundings.clone(),
     )?;
     let syslog = SyslogReceiver::new(config.syslog(), intake(Unit::Stream), surroundings)?;
-    let http_listener = bind("http.listen", config.http.listen)?;
-    let syslog_listener = bind("syslog.listen", config.syslog.listen)?;
-    let udp_sockets = match config.syslog.listen_udp {
-        Some(address) => vec![receiver::bind_udp(address).map_err(|cause| ServiceError::Listen {
-            key: "syslog.listen_udp",
-            address,
-            cause,
-        })?],
-        None => Vec::new(),
-    };
-    let admin_listener = bind("admin.listen", config.admin.listen)?;
-    let address = |listener: &TcpListener| listener.local_addr().map_err(ServiceError::Thread);
-    let addresses = (address(&http_listener)?, address(&syslog_listener)?, address(&admin_listener)?);
+    let Sockets { http: http_listeners, syslog: syslog_listeners, datagrams, admin: admin_listeners } =
+        Sockets::open(&config, handed_over)?;
+    let address = |listeners: &[TcpListener]| listeners[0].local_addr().map_err(ServiceError::HandOver);
+    let addresses = (address(&http_listeners)?, address(&syslog_listeners)?, address(&admin_listeners)?);
 
-    let health = Arc::new(Health::default());
+    let health = Arc::new(Health::new(Arc::clone(&clock), config.admin.ready_backlog));
     let web = Arc::new(Web {
         metrics: Arc::clone(&metrics),
         store: store.clone(),
@@ -139,15 +137,18 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
             let (health, writer) = (Arc::clone(&health), writer.clone());
             Box::new(move || health.problems(&writer.status()))
         },
+        stuck: {
+            let health = Arc::clone(&health);
+            Box::new(move || health.stuck())
+        },
     });
     let (stop_receiving, stop_admin, give_up) =
         (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
     let mut receivers = vec![
         tokio::spawn(
-            http.with_fallback(web::page(Arc::clone(&web)))
-                .serve(vec![http_listener], stop_receiving.clone()),
+            http.with_fallback(web::page(Arc::clone(&web))).serve(http_listeners, stop_receiving.clone()),
         ),
-        tokio::spawn(syslog.serve(vec![syslog_listener], udp_sockets, stop_receiving.clone())),
+        tokio::spawn(syslog.serve(syslog_listeners, datagrams, stop_receiving.clone())),
     ];
     if !are_rules_noted {
         let (writer, rules, clock) = (writer.clone(), rules.clone(), Arc::clone(&clock));
@@ -164,9 +165,14 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
         };
         receivers.push(tokio::spawn(refreshing.run(stop_receiving.clone())));
     }
-    let admin_task = tokio::spawn(web::serve_admin(web, admin_listener, stop_admin.clone()));
+    let serve_admin =
+        |listener| tokio::spawn(web::serve_admin(Arc::clone(&web), listener, stop_admin.clone()));
+    let admin_tasks = admin_listeners.into_iter().map(serve_admin).collect();
+    let supervisor =
+        Supervisor::new(writer.clone(), Arc::clone(&metrics), Arc::clone(&health), Arc::clone(&clock));
     let pipeline = Pipeline {
         flush_interval: config.store.flush_interval,
+        instance: config.store.instance.clone(),
         rules,
         secret,
         store: store.clone(),
@@ -186,6 +192,7 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
     let runtime = Handle::current();
     let pipeline = tokio::task::spawn_blocking(move || runtime.block_on(pipeline.run()));
     let (http, syslog, admin) = addresses;
+    let supervisor = tokio::spawn(supervisor.run(stop_receiving.clone()));
     tracing::info!(%http, %syslog, %admin, data = %folder.display(), "serving");
     Ok(Running {
         http,
@@ -195,7 +202,8 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
         store,
         journal: writer,
         receivers,
-        admin_task,
+        admin_tasks,
+        supervisor,
         pipeline,
         stop_receiving,
         stop_admin,
@@ -213,10 +221,6 @@ fn report_recovery(report: &journal::OpenReport) {
     }
 }
 
-fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, ServiceError> {
-    receiver::bind(address).map_err(|cause| ServiceError::Listen { key, address, cause })
-}
-
 impl Running {
     /// Serves until `shutdown` or until the store refuses for good, then stops in order.
     pub async fn run_until(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServiceError> {
@@ -228,7 +232,8 @@ impl Running {
             ended = &mut self.pipeline => {
                 self.stop_receiving.cancel();
                 self.stop_admin.cancel();
-                ended.unwrap_or(Ok(()))
+                // It ends after an orderly shutdown only.
+                Err(ended.ok().and_then(Result::err).unwrap_or(ServiceError::CountingEnded))
             }
         }
     }
@@ -236,6 +241,7 @@ impl Running {
     /// Stops accepting, drains, commits.
     pub async fn stop(self) -> Result<(), ServiceError> {
         self.stop_receiving.cancel();
+        let _ = self.supervisor.await;
         for receiver in self.receivers {
             let _ = receiver.await;
         }
@@ -251,153 +257,12 @@ impl Running {
             }
         };
         self.stop_admin.cancel();
-        let _ = self.admin_task.await;
+        for task in self.admin_tasks {
+            let _ = task.await;
+        }
         match ended.unwrap_or(Ok(())) {
             Err(ServiceError::Store(StoreError::Stopped)) => Ok(()),
             other => other,
-        }
-    }
-}
-
-/// From the journal's feed to the store.
-struct Pipeline {
-    flush_interval: std::time::Duration,
-    rules: Rules,
-    secret: Secret,
-    store: Store,
-    journal: journal::Writer<Handoff>,
-    reader: journal::Reader,
-    feed: Feed<Handoff>,
-    /// The journal's end when it was opened.
-    held_until: JournalPosition,
-    /// The folder of state snapshots.
-    states: PathBuf,
-    identity: snapshot::Identity,
-    snapshot_interval: std::time::Duration,
-    health: Arc<Health>,
-    metrics: Arc<Metrics>,
-    clock: Arc<dyn Clock>,
-    give_up: CancellationToken,
-}
-
-impl Pipeline {
-    async fn run(self) -> Result<(), ServiceError> {
-        let writer = self.claim().await?;
-        let committed = writer.position();
-        let began_at = self.clock.monotonic();
-        if self.held_until < committed {
-            self.go_on_behind(committed).await?;
-        }
-        let (counter, restored) = self.begin(committed)?;
-        let from = restored.unwrap_or(JournalPosition::START);
-        tracing::info!(
-            state = restored.map_or("none".to_owned(), |position| position.to_string()),
-            sessions = counter.engine().open_sessions(),
-            %committed,
-            took = ?self.clock.monotonic() - began_at,
-            "counting begins"
-        );
-        let mut feed = self.feed;
-        feed.start_at(from);
-        self.health.set_store(StoreState::Ready);
-
-        let pending = Arc::new(Pending::new(committed));
-        let mut counting = Counting {
-            counter,
-            feed,
-            journal: self.journal.clone(),
-            pending: Arc::clone(&pending),
-            keeper: Keeper::new(self.states, self.identity, self.snapshot_interval, restored, began_at),
-            replay: Replay { from, committed, until: self.held_until, began_at, is_over: false },
-            metrics: Arc::clone(&self.metrics),
-            clock: Arc::clone(&self.clock),
-            runtime: Handle::current(),
-        };
-        let stop = Arc::new(AtomicBool::new(false));
-        let counted = CancellationToken::new();
-        let thread = {
-            let (stop, counted) = (Arc::clone(&stop), counted.clone().drop_guard());
-            let work = move || {
-                counting.run(|| stop.load(Ordering::Relaxed));
-                drop(counted);
-                counting
-            };
-            std::thread::Builder::new()
-                .name("counting".to_owned())
-                .spawn(work)
-                .map_err(ServiceError::Thread)?
-        };
-        let committing = Committing {
-            writer,
-            journal: self.journal,
-            pending,
-            flush_interval: self.flush_interval,
-            metrics: self.metrics,
-            clock: self.clock,
-            give_up: self.give_up.clone(),
-        };
-        let mut committing = pin!(committing.run(counted.clone()));
-        let result = tokio::select! {
-            result = &mut committing => result,
-            () = self.give_up.cancelled() => {
-                stop.store(true, Ordering::Relaxed);
-                committing.await
-            }
-        };
-        stop.store(true, Ordering::Relaxed);
-        result?;
-        // All is committed, which is after the end of counting: this does not wait.
-        if let Ok(mut counting) = thread.join() {
-            counting.finish();
-        }
-        Ok(())
-    }
-
-    /// Migrates and claims the store, however long it takes to answer.
-    async fn claim(&self) -> Result<store::Writer, StoreError> {
-        let on_failure = |error: &StoreError, pause| {
-            self.health.set_store(StoreState::Failing(error.to_string()));
-            tracing::warn!(%error, ?pause, "the store does not answer; trying again, the journal keeps what comes");
-        };
-        store::retry(&self.give_up, on_failure, || self.try_to_claim()).await
-    }
-
-    async fn try_to_claim(&self) -> Result<store::Writer, StoreError> {
-        self.store.migrate().await?;
-        self.store.claim(self.identity.journal.0, "castmeter").await
-    }
-
-    /// The journal's end was lost, and the store holds more than is there. What has come since has positions that the store
-    /// takes for old ones; a record behind them carries it over, with whatever is counted by then. (A process that ends
-    /// before that is committed takes them with it: nothing on the disk tells them from those that the store has.)
-    async fn go_on_behind(&self, committed: JournalPosition) -> Result<(), JournalError> {
-        let noted = match self.journal.skip_to(committed) {
-            Ok(()) => note_rules(&self.journal, &self.rules, &*self.clock).await,
-            error => error,
-        };
-        match noted {
-            // Stopped before it was ready: what the journal holds is counted all the same.
-            Ok(()) | Err(JournalError::Closed | JournalError::Full(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The counter as the newest usable state snapshot says, and where that stands.
-    fn begin(&self, committed: JournalPosition) -> Result<(Counter, Option<JournalPosition>), ServiceError> {
-        // Where the journal's end was lost, the store holds more than was there: what has come since is new.
-        let counted = committed.min(self.held_until);
-        let restored = snapshot::choose(
-            &self.states,
-            self.identity,
-            committed,
-            |path, error| {
-                tracing::warn!(path = %path.display(), %error, "a state snapshot is passed over");
-            },
-            |state, head| Counter::restore(state, head, self.secret, counted, self.reader.clone()),
-        );
-        match restored {
-            Some((head, counter)) => Ok((counter, Some(head.position))),
-            None => Ok((Counter::new(&self.rules, self.secret, counted, self.reader.clone())?, None)),
         }
     }
 }

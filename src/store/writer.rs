@@ -115,6 +115,7 @@ async fn write<D: Database>(
     let known = &mut memory.episodes;
     let fresh = known.fresh(commit.episodes);
     let keys = transaction.write_episodes(&fresh).await?;
+    transaction.write_chapters(&rows::chapters(&fresh, &keys)).await?;
     known.learn(&fresh, &keys, commit.episodes);
     let row = |id| known.row(id);
     transaction.add_hours(claim, &rows::hours(commit.delta, row)?).await?;

@@ -51,6 +51,7 @@ pub fn engine(window: Window) -> Engine {
         duration_ms: file.duration_ms,
         audio_start: file.audio_start,
         published_at: Timestamp::from_seconds(MONDAY + 3_600),
+        chapters: None,
     }));
     let policy = Policy { window, thresholds, ..Policy::default() };
     Engine::new(policy, registry, Arc::clone(&AGENTS), *b"any secret does.")

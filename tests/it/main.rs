@@ -2,15 +2,24 @@
 //! and share one Postgres server.
 
 mod archives;
+mod chapters;
 mod command_line;
+mod crowd;
+mod edge;
 mod end_to_end;
 mod fates;
+#[path = "../catalog/server.rs"]
+#[expect(dead_code, reason = "the catalogue's own tests use all of it")]
+mod feed_server;
 mod golden;
+mod hostile;
 mod invariants;
+mod journal_command;
 mod model;
 mod postgres;
 mod restart;
 mod restored;
 mod service;
 mod store;
+mod supervised;
 mod tables;

@@ -33,6 +33,11 @@ impl Setup {
     }
 
     pub fn start(&self) -> Service {
+        Service::new(self.command().spawn().unwrap())
+    }
+
+    /// `castmeter serve` on free ports, not started yet.
+    pub fn command(&self) -> Command {
         let config = self.folder.join("castmeter.toml");
         std::fs::write(&config, &self.config).unwrap();
         let mut command = castmeter();
@@ -50,7 +55,7 @@ impl Setup {
         if let Some(url) = &self.database_url {
             command.env("DATABASE_URL", url);
         }
-        Service::new(command.spawn().unwrap())
+        command
     }
 }
 
@@ -127,13 +132,31 @@ impl Service {
 
     /// A metric's value, summed over its labels.
     pub fn metric(&self, name: &str) -> f64 {
+        self.metric_with(name, "")
+    }
+
+    /// The same over the samples whose labels hold this text.
+    pub fn metric_with(&self, name: &str, label: &str) -> f64 {
         let (status, page) = self.get(self.admin, "/metrics");
         assert_eq!(status, 200);
         let sample = |line: &str| {
             let rest = line.strip_prefix(name)?;
-            rest.starts_with(['{', ' ']).then(|| rest.rsplit(' ').next()?.parse::<f64>().ok())?
+            let is_meant = rest.starts_with(['{', ' ']) && rest.contains(label);
+            is_meant.then(|| rest.rsplit(' ').next()?.parse::<f64>().ok())?
         };
         page.lines().filter_map(sample).sum()
+    }
+
+    /// How often a receiver refused or met something.
+    pub fn incidents(&self, incident: &str) -> f64 {
+        self.metric_with("castmeter_receiver_incidents_total", &format!("incident=\"{incident}\""))
+    }
+
+    /// The most memory that the process has held so far, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
     }
 
     /// Until so many lines were counted.
@@ -176,14 +199,18 @@ fn addresses_in(line: &str) -> Option<[SocketAddr; 3]> {
 }
 
 fn exchange(to: SocketAddr, head: &str, body: &[u8]) -> (u16, String) {
-    let mut stream = TcpStream::connect(to).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(head.as_bytes()).unwrap();
-    stream.write_all(body).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let answer = raw_exchange(to, &[head.as_bytes(), body].concat());
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
     let body = answer.split_once("\r\n\r\n").map_or_else(String::new, |(_, body)| body.to_owned());
     (status.unwrap_or_else(|| panic!("no HTTP answer: {answer:?}")), body)
+}
+
+/// Sends bytes over a new connection; gives all that comes until the other side closes it.
+pub fn raw_exchange(to: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(to).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(bytes).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
 }
