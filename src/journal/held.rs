@@ -1,10 +1,10 @@
 //! The segments that are held, and which of them may go.
 //!
-//! Nothing goes that is not committed. What is committed goes when it is older than `keep`, and sooner, oldest first,
-//! when the bound or the disk has no room for what comes in.
+//! Nothing goes that is not committed, or that a restart needs. What may go does when it is older than `keep`, and sooner,
+//! oldest first, when the bound or the disk has no room for what comes in.
 //!
-//! A batch that came again is a reference to the first one. While the reference is not committed, what it refers to
-//! counts as not committed either: a replay that reads the one finds the other.
+//! A batch that came again is a reference to the first one. While the reference may not go, what it refers to may
+//! not either: a replay that reads the one finds the other.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -21,29 +21,51 @@ pub(super) struct Held {
     folder: Arc<Path>,
     sealed: VecDeque<Sealed>,
     committed: JournalPosition,
-    /// References that are not committed, in order: where each stands and what it refers to.
+    /// What a restart would read, whatever is committed.
+    needed_from: JournalPosition,
+    /// References that may not go, in order: where each stands and what it refers to.
     references: VecDeque<(JournalPosition, JournalPosition)>,
     shared: Arc<Shared>,
 }
 
 impl Held {
     pub fn new(folder: Arc<Path>, sealed: VecDeque<Sealed>, shared: Arc<Shared>) -> Self {
-        Self { folder, sealed, committed: JournalPosition::START, references: VecDeque::new(), shared }
-    }
-
-    pub fn committed(&self) -> JournalPosition {
-        self.committed
+        Self {
+            folder,
+            sealed,
+            committed: JournalPosition::START,
+            needed_from: JournalPosition(u64::MAX),
+            references: VecDeque::new(),
+            shared,
+        }
     }
 
     pub fn commit(&mut self, position: JournalPosition) {
         self.committed = self.committed.max(position);
         self.shared.committed.store(self.committed.0, Ordering::Relaxed);
-        self.references.retain(|(at, _)| *at >= self.committed);
+        self.note_kept_from();
+    }
+
+    /// Keeps all from there on.
+    pub fn need_from(&mut self, position: JournalPosition) {
+        self.needed_from = position;
+        self.note_kept_from();
+    }
+
+    fn note_kept_from(&mut self) {
+        let kept_from = self.kept_from();
+        self.shared.kept_from.store(kept_from.0, Ordering::Relaxed);
+        self.references.retain(|(at, _)| *at >= kept_from);
+    }
+
+    /// But for what references need, all before it may go.
+    fn kept_from(&self) -> JournalPosition {
+        self.committed.min(self.needed_from)
     }
 
     /// The record at `at` refers to the one at `first`.
     pub fn refer(&mut self, at: JournalPosition, first: JournalPosition) {
-        if at >= self.committed {
+        if at >= self.kept_from() {
             self.references.push_back((at, first));
         }
     }
@@ -54,8 +76,8 @@ impl Held {
     }
 
     /// What lies before it may go.
-    fn droppable(&self) -> JournalPosition {
-        self.references.iter().map(|(_, first)| *first).fold(self.committed, JournalPosition::min)
+    pub fn droppable(&self) -> JournalPosition {
+        self.references.iter().map(|(_, first)| *first).fold(self.kept_from(), JournalPosition::min)
     }
 
     pub fn push(&mut self, sealed: Sealed) {

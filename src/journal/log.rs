@@ -130,7 +130,7 @@ impl Log {
         oldest.is_some_and(|oldest| oldest <= position) && position < self.next
     }
 
-    /// Notes what the store and the snapshots cover.
+    /// Notes what the store has.
     pub fn commit(&mut self, position: JournalPosition) {
         self.held.commit(position.min(self.next));
     }
@@ -272,7 +272,7 @@ impl Log {
 
     /// Drops the oldest segment, closing the one that is written if it is the last and all of it is committed.
     fn drop_oldest(&mut self) -> Result<bool, JournalError> {
-        if self.held.count() == 0 && self.next <= self.held.committed() {
+        if self.held.count() == 0 && self.next <= self.held.droppable() {
             self.seal();
         }
         let end = self.end_of_held();

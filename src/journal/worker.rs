@@ -83,6 +83,7 @@ impl<T: Send + 'static> Worker<T> {
                     }
                 }
                 Some(Command::Commit(position)) => self.log.commit(position),
+                Some(Command::NeedFrom(position)) => self.log.held.need_from(position),
                 Some(Command::Refer { at, first }) => self.log.held.refer(at, first),
                 Some(Command::SkipTo(position)) => {
                     self.log.skip_to(position);

@@ -58,7 +58,7 @@ impl Beginning {
             feed,
             journal: self.journal,
             pending: Arc::new(Pending::new(committed)),
-            keeper: Keeper::new(self.states, self.identity, self.snapshot_interval, restored, began_at)?,
+            keeper: Keeper::new(self.states, self.identity, self.snapshot_interval, restored, began_at),
             replay: Replay { from, committed, until: self.held_until, began_at, is_over: false },
             metrics: self.metrics,
             clock: self.clock,
@@ -96,7 +96,7 @@ impl Beginning {
                 tracing::warn!(path = %path.display(), %error, "a state snapshot is passed over");
             },
             |state, head| Counter::restore(state, head, self.secret, counted, self.reader.clone()),
-        )?;
+        );
         match restored {
             Some((head, counter)) => Ok((counter, Some(head.position))),
             None => Ok((Counter::new(&self.rules, self.secret, counted, self.reader.clone())?, None)),

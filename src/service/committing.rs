@@ -13,7 +13,7 @@ use super::counter::{Handoff, Sums};
 use super::counting::Pending;
 use super::health::Health;
 use crate::clock::Clock;
-use crate::journal;
+use crate::journal::{self, JournalError};
 use crate::metrics::Metrics;
 use crate::rollup::Delta;
 use crate::store::{self, Commit, StoreError};
@@ -50,15 +50,17 @@ impl Committing {
         }
     }
 
-    /// Lets the journal drop what nobody needs.
+    /// The journal learns what may go, also where nothing new came: it may be full.
     pub async fn maintain(&self) {
-        let result = match self.journal.set_committed(self.pending.droppable()) {
-            Ok(()) => self.journal.maintain(self.clock.now()).await,
-            closed => closed,
-        };
-        if let Err(error) = result {
+        if let Err(error) = self.try_to_maintain().await {
             tracing::debug!(%error, "the journal drops nothing");
         }
+    }
+
+    async fn try_to_maintain(&self) -> Result<(), JournalError> {
+        self.journal.need_from(self.pending.needed_from())?;
+        self.journal.set_committed(self.pending.committed())?;
+        self.journal.maintain(self.clock.now()).await
     }
 
     /// Commits what is pending, however often it takes.

@@ -30,12 +30,12 @@ pub struct Pending {
     pub due: Notify,
     /// What the store holds.
     committed: AtomicU64,
-    /// What lies before it may leave the journal, once it is committed.
-    needless: AtomicU64,
+    /// What the journal must hold for a restart, committed or not. All, at first.
+    needed_from: AtomicU64,
 }
 
 impl Pending {
-    /// `committed`: what the store holds. The journal may drop nothing yet.
+    /// `committed`: what the store holds.
     pub fn new(committed: JournalPosition) -> Self {
         let this = Self::default();
         this.set_committed(committed);
@@ -50,13 +50,12 @@ impl Pending {
         self.committed.store(position.0, Ordering::Release);
     }
 
-    fn committed(&self) -> JournalPosition {
+    pub fn committed(&self) -> JournalPosition {
         JournalPosition(self.committed.load(Ordering::Acquire))
     }
 
-    /// All before it is in the store, and in the snapshots as far as there are any.
-    pub fn droppable(&self) -> JournalPosition {
-        self.committed().min(JournalPosition(self.needless.load(Ordering::Acquire)))
+    pub fn needed_from(&self) -> JournalPosition {
+        JournalPosition(self.needed_from.load(Ordering::Acquire))
     }
 }
 
@@ -216,8 +215,8 @@ impl Counting {
             self.take_snapshot();
         }
         if self.replay.is_over {
-            let needless = self.keeper.holds_from().map_or(u64::MAX, |position| position.0);
-            self.pending.needless.store(needless, Ordering::Release);
+            let needed_from = self.keeper.holds_from(position).map_or(u64::MAX, |position| position.0);
+            self.pending.needed_from.store(needed_from, Ordering::Release);
         }
     }
 

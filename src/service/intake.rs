@@ -81,7 +81,7 @@ impl JournalIntake {
     /// Whether the journal has to hold the record anyway. A reference to an older one would hold up to a window's worth
     /// of records that could go otherwise, where space is short.
     fn is_held(&self, position: JournalPosition) -> bool {
-        self.writer.status().committed <= position
+        self.writer.kept_from() <= position
     }
 }
 

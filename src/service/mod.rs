@@ -1,10 +1,10 @@
 //! Wiring: what runs, in which order it starts and stops.
 //!
-//! Start: configuration and rules are read, the journal is opened and the rules are noted in it, sockets are taken over
-//! or bound; then receivers serve, while the store is migrated, the newest state snapshot is loaded, and what is not in it
-//! is counted from the journal. Stop: receivers take nothing new
-//! and answer what they have, the journal closes, counting ends behind its last record, the last sums are
-//! committed. What there is no time for stays in the journal for the next start.
+//! Start: configuration and rules are read, the journal is opened and the rules are noted in it, sockets are taken over or
+//! bound; then receivers serve, while the store is migrated, the newest state snapshot is loaded, and what is not in it is
+//! counted from the journal. Stop: receivers take nothing new and answer what they have, the journal closes, counting ends
+//! behind its last record, the last sums are committed, the state is saved. What there is no time for stays in the journal
+//! for the next start.
 
 mod begin;
 mod bodies;
@@ -16,6 +16,7 @@ pub mod file_limit;
 mod health;
 mod intake;
 mod methodology;
+mod pipeline;
 pub mod rules;
 mod samples;
 pub mod secret;

@@ -3,9 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -13,14 +11,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::begin::Beginning;
-use super::committing::Committing;
 use super::counter::Handoff;
 use super::episodes::{Refreshing, note_rules, note_rules_when_there_is_room, open_kept};
 use super::health::Health;
 use super::intake::{JournalIntake, Unit};
+use super::pipeline::Pipeline;
 use super::rules::Rules;
 use super::secret::{self, SecretError};
-use super::snapshot::{self, SnapshotError};
+use super::snapshot;
 use super::sockets::Sockets;
 use super::supervisor::Supervisor;
 use crate::catalog::Catalog;
@@ -45,8 +43,6 @@ pub enum ServiceError {
     Journal(#[from] JournalError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the saved states: {0}")]
-    Snapshot(#[from] SnapshotError),
     #[error("cannot make the data folder {}: {cause}", path.display())]
     DataFolder { path: PathBuf, cause: io::Error },
     #[error("`{part}.listen`: cannot listen on {address}: {cause}")]
@@ -106,7 +102,7 @@ pub async fn start(config: Config, handed_over: HandedOver) -> Result<Running, S
     let states = folder.join("state");
     let identity = snapshot::Identity::new(report.id, &secret);
     // If the journal's end was lost: what comes must not be taken for what a state holds.
-    let saved_at = snapshot::newest(&states, identity)?;
+    let saved_at = snapshot::newest(&states, identity);
     writer.skip_to(saved_at)?;
     // Before any line is taken: what comes is counted by these, also where the store does not answer yet.
     let are_rules_noted = match note_rules(&writer, &rules, &*clock).await {
@@ -271,77 +267,5 @@ impl Running {
             Err(ServiceError::Store(StoreError::Stopped)) => Ok(()),
             other => other,
         }
-    }
-}
-
-/// From the journal's feed to the store.
-struct Pipeline {
-    flush_interval: std::time::Duration,
-    /// What the store calls this instance.
-    instance: String,
-    store: Store,
-    beginning: Beginning,
-    health: Arc<Health>,
-    give_up: CancellationToken,
-}
-
-impl Pipeline {
-    async fn run(self) -> Result<(), ServiceError> {
-        let writer = self.claim().await?;
-        let mut counting = self.beginning.counting(writer.position()).await?;
-        self.health.store_claimed();
-        let committing = Committing {
-            writer,
-            journal: counting.journal.clone(),
-            pending: Arc::clone(&counting.pending),
-            flush_interval: self.flush_interval,
-            metrics: Arc::clone(&counting.metrics),
-            health: self.health,
-            clock: Arc::clone(&counting.clock),
-            give_up: self.give_up.clone(),
-        };
-        let stop = Arc::new(AtomicBool::new(false));
-        let counted = CancellationToken::new();
-        let thread = {
-            let (stop, counted) = (Arc::clone(&stop), counted.clone().drop_guard());
-            let work = move || {
-                counting.run(|| stop.load(Ordering::Relaxed));
-                drop(counted);
-                counting
-            };
-            std::thread::Builder::new()
-                .name("counting".to_owned())
-                .spawn(work)
-                .map_err(ServiceError::Thread)?
-        };
-        let mut committing = pin!(committing.run(counted.clone()));
-        let result = tokio::select! {
-            result = &mut committing => result,
-            () = self.give_up.cancelled() => {
-                stop.store(true, Ordering::Relaxed);
-                committing.await
-            }
-        };
-        stop.store(true, Ordering::Relaxed);
-        result?;
-        // All is committed, which is after the end of counting: this does not wait.
-        if let Ok(mut counting) = thread.join() {
-            counting.finish();
-        }
-        Ok(())
-    }
-
-    /// Migrates and claims the store, however long it takes to answer.
-    async fn claim(&self) -> Result<store::Writer, StoreError> {
-        let on_failure = |error: &StoreError, pause| {
-            self.health.store_failed(error);
-            tracing::warn!(%error, ?pause, "the store does not answer; trying again, the journal keeps what comes");
-        };
-        store::retry(&self.give_up, on_failure, || self.try_to_claim()).await
-    }
-
-    async fn try_to_claim(&self) -> Result<store::Writer, StoreError> {
-        self.store.migrate().await?;
-        self.store.claim(self.beginning.identity.journal.0, &self.instance).await
     }
 }

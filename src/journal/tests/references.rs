@@ -1,4 +1,4 @@
-//! What a reference to an earlier record keeps from being dropped.
+//! What a restart and references to earlier records keep from being dropped.
 
 use super::*;
 use crate::journal::{JournalError, Redelivery};
@@ -16,6 +16,23 @@ async fn fill(journal: &Journal<Value>, records: usize) {
 async fn refer(journal: &Journal<Value>, first: u64) -> Result<JournalPosition, JournalError> {
     let payload = Redelivery { first: JournalPosition(first), digest: [7; 32] }.to_payload();
     journal.writer.append(Record { kind: RecordKind::Redelivered, ..batch(0, payload) }, 0).await
+}
+
+#[tokio::test]
+async fn what_a_restart_needs_stays_though_it_is_committed() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path(), Settings { keep: Duration::from_secs(60), ..bounded() });
+    fill(&journal, 15).await;
+    journal.writer.need_from(JournalPosition(2)).unwrap();
+    journal.writer.set_committed(JournalPosition(15)).unwrap();
+    journal.writer.maintain(Timestamp::from_seconds(1_000).unwrap()).await.unwrap();
+    let status = journal.writer.status();
+    assert_eq!((status.first, status.committed), (JournalPosition(2), JournalPosition(15)));
+    assert_eq!(journal.writer.kept_from(), JournalPosition(2));
+    journal.writer.need_from(JournalPosition(u64::MAX)).unwrap();
+    journal.writer.maintain(Timestamp::from_seconds(1_000).unwrap()).await.unwrap();
+    assert_eq!(journal.writer.status().first, JournalPosition(15));
+    assert_eq!(journal.writer.kept_from(), JournalPosition(15));
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@
 //! are kept, all other files go: of two, one may turn out to be damaged.
 //!
 //! The journal holds all from the older of the two on, except where the last attempt to take one has failed: on a full disk
-//! a journal that may drop nothing would refuse all that comes, for ever.
+//! a journal that may drop nothing would refuse all that comes, for ever. Where nothing has come since the newer one, that
+//! one is enough: addresses of a service that is no longer used are to go by `journal.keep` all the same.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -43,16 +44,16 @@ impl Keeper {
         interval: Duration,
         restored: Option<JournalPosition>,
         now: Duration,
-    ) -> Result<Self, SnapshotError> {
-        file::remove_drafts(&folder)?;
-        let mut kept = VecDeque::from_iter(restored);
-        let older = file::list(&folder)?
-            .into_iter()
-            .rev()
-            .find(|(position, path)| Some(*position) < restored && file::check(path, identity).is_ok());
-        kept.extend(older.map(|(position, _)| position));
-        kept.make_contiguous().sort_unstable();
-        Ok(Self {
+    ) -> Self {
+        if let Err(error) = file::remove_drafts(&folder) {
+            tracing::warn!(%error, "an unfinished state snapshot remains");
+        }
+        // What cannot be listed has been told by now, and nothing was restored from it.
+        let mut all = file::list(&folder).unwrap_or_default().into_iter().rev();
+        let older =
+            all.find(|(position, path)| Some(*position) < restored && file::check(path, identity).is_ok());
+        let kept = older.map(|(position, _)| position).into_iter().chain(restored).collect();
+        Self {
             folder,
             identity,
             interval,
@@ -61,7 +62,7 @@ impl Keeper {
             has_failed: false,
             has_taken_any: false,
             tried_at: now,
-        })
+        }
     }
 
     /// Whether it is time to take one, if counting has come to `position`.
@@ -109,10 +110,11 @@ impl Keeper {
         file::remove_all_but(&self.folder, |position| self.kept.contains(&position))
     }
 
-    /// The journal must hold all from there on: all that it has while there is no snapshot yet. None where it need not for
-    /// the snapshots' sake.
-    pub fn holds_from(&self) -> Option<JournalPosition> {
-        let oldest = self.kept.front().copied().unwrap_or(JournalPosition::START);
-        (!self.has_failed).then_some(oldest)
+    /// The journal must hold all from there on, if counting has come to `position`: all that it has while there is no snapshot
+    /// yet. None where it need not for the snapshots' sake.
+    pub fn holds_from(&self, position: JournalPosition) -> Option<JournalPosition> {
+        let is_idle = self.kept.back() == Some(&position);
+        let holds = if is_idle { self.kept.back() } else { self.kept.front() };
+        (!self.has_failed).then_some(holds.copied().unwrap_or(JournalPosition::START))
     }
 }

@@ -80,14 +80,14 @@ impl SnapshotError {
 }
 
 /// The newest snapshot in `folder` that can be used beside a store that has committed up to there, as `restore` makes
-/// something of its state. Each that is passed over on the way is told.
+/// something of its state. Each that is passed over on the way is told, and so is a folder that cannot be read.
 pub fn choose<T: DeserializeOwned, R>(
     folder: &Path,
     identity: Identity,
     committed: JournalPosition,
     mut pass_over: impl FnMut(&Path, &SnapshotError),
     restore: impl Fn(T, &Head) -> Result<R, CountError>,
-) -> Result<Option<(Head, R)>, SnapshotError> {
+) -> Option<(Head, R)> {
     let usable = |path: &Path| {
         let Head { position, .. } = file::check(path, identity)?;
         if position > committed {
@@ -96,18 +96,14 @@ pub fn choose<T: DeserializeOwned, R>(
         let (head, state) = load(path, identity)?;
         Ok((head, restore(state, &head)?))
     };
-    for (_, path) in list(folder)?.into_iter().rev() {
-        match usable(&path) {
-            Ok(found) => return Ok(Some(found)),
-            Err(error) => pass_over(&path, &error),
-        }
-    }
-    Ok(None)
+    let found = list(folder).inspect_err(|error| pass_over(folder, error)).unwrap_or_default();
+    let mut newest_first = found.into_iter().rev();
+    newest_first.find_map(|(_, path)| usable(&path).inspect_err(|error| pass_over(&path, error)).ok())
 }
 
 /// The highest position of a snapshot in `folder`, usable as far as its head tells; the start where there is none.
-pub fn newest(folder: &Path, identity: Identity) -> Result<JournalPosition, SnapshotError> {
-    let mut snapshots = list(folder)?.into_iter().rev();
-    let head = snapshots.find_map(|(_, path)| file::check(&path, identity).ok());
-    Ok(head.map_or(JournalPosition::START, |head| head.position))
+pub fn newest(folder: &Path, identity: Identity) -> JournalPosition {
+    let mut newest_first = list(folder).unwrap_or_default().into_iter().rev();
+    let head = newest_first.find_map(|(_, path)| file::check(&path, identity).ok());
+    head.map_or(JournalPosition::START, |head| head.position)
 }

@@ -36,8 +36,7 @@ fn folder_with(positions: &[u64]) -> tempfile::TempDir {
 fn chosen(folder: &Path, identity: Identity, committed: u64) -> (Option<u64>, Vec<String>) {
     let mut passed_over = Vec::new();
     let pass_over = |_: &Path, error: &SnapshotError| passed_over.push(error.to_string());
-    let found =
-        choose(folder, identity, JournalPosition(committed), pass_over, |state: u64, _| Ok(state)).unwrap();
+    let found = choose(folder, identity, JournalPosition(committed), pass_over, |state: u64, _| Ok(state));
     assert!(found.as_ref().is_none_or(|(head, state)| head.position.0 == *state));
     (found.map(|(_, state)| state), passed_over)
 }
@@ -55,8 +54,8 @@ fn the_newest_that_the_store_has_reached() {
         let (found, notes) = chosen(folder.path(), identity(), committed);
         assert_eq!((found, notes.len()), (expected, passed_over), "{committed}: {notes:?}");
     }
-    assert_eq!(newest(folder.path(), identity()).unwrap(), JournalPosition(1_000));
-    assert_eq!(newest(&folder.path().join("none"), identity()).unwrap(), JournalPosition::START);
+    assert_eq!(newest(folder.path(), identity()), JournalPosition(1_000));
+    assert_eq!(newest(&folder.path().join("none"), identity()), JournalPosition::START);
 }
 
 #[test]
@@ -103,8 +102,7 @@ fn the_last_two_that_the_store_has_reached_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let second = Duration::from_secs(1);
     std::fs::write(folder.path().join("7.draft"), "half").unwrap();
-    let mut keeper =
-        Keeper::new(folder.path().to_owned(), identity(), 10 * second, None, Duration::ZERO).unwrap();
+    let mut keeper = Keeper::new(folder.path().to_owned(), identity(), 10 * second, None, Duration::ZERO);
     assert!(!folder.path().join("7.draft").exists());
     let take = |keeper: &mut Keeper, position, seconds| {
         let (position, now) = (JournalPosition(position), seconds * second);
@@ -114,46 +112,51 @@ fn the_last_two_that_the_store_has_reached_are_kept() {
         }
         due
     };
-    let start = JournalPosition::START;
+    let (start, behind) = (JournalPosition::START, JournalPosition(99));
     assert!(!take(&mut keeper, start.0, 99), "nothing was counted");
-    assert_eq!(keeper.holds_from(), Some(start), "a restart would count all of it again");
+    assert_eq!(keeper.holds_from(behind), Some(start), "a restart would count all of it again");
     assert!(!take(&mut keeper, 5, 9));
     assert!(take(&mut keeper, 5, 10));
-    assert_eq!(keeper.holds_from(), Some(start), "of what the store has not reached nothing is known");
+    assert_eq!(keeper.holds_from(behind), Some(start), "of what the store has not reached nothing is known");
     assert!(!take(&mut keeper, 8, 99), "one waits for the store");
     keeper.store_reached(JournalPosition(4)).unwrap();
     assert!(!take(&mut keeper, 8, 99));
     keeper.store_reached(JournalPosition(5)).unwrap();
-    assert_eq!(keeper.holds_from(), Some(JournalPosition(5)));
+    assert_eq!(keeper.holds_from(behind), Some(JournalPosition(5)));
     assert!(!take(&mut keeper, 5, 99), "nothing came since");
     for (position, seconds, kept, holds_from) in
         [(8, 99, vec![5, 8], 5), (11, 109, vec![8, 11], 8), (12, 119, vec![11, 12], 11)]
     {
         assert!(take(&mut keeper, position, seconds));
         keeper.store_reached(JournalPosition(position)).unwrap();
-        assert_eq!((held(folder.path()), keeper.holds_from()), (kept, Some(JournalPosition(holds_from))));
+        assert_eq!(
+            (held(folder.path()), keeper.holds_from(behind)),
+            (kept, Some(JournalPosition(holds_from)))
+        );
     }
+
+    assert_eq!(keeper.holds_from(JournalPosition(12)), Some(JournalPosition(12)), "nothing came since");
 
     // The next process keeps the two, too.
     let restored = Some(JournalPosition(12));
-    let keeper = Keeper::new(folder.path().to_owned(), identity(), second, restored, Duration::ZERO).unwrap();
-    assert_eq!(keeper.holds_from(), Some(JournalPosition(11)));
+    let keeper = Keeper::new(folder.path().to_owned(), identity(), second, restored, Duration::ZERO);
+    assert_eq!(keeper.holds_from(behind), Some(JournalPosition(11)));
 }
 
 #[test]
 fn one_that_cannot_be_written_holds_nothing_back() {
     let folder = folder_with(&[5]);
-    let restored = Some(JournalPosition(5));
+    let (restored, behind) = (Some(JournalPosition(5)), JournalPosition(99));
     let states = folder.path().to_owned();
-    let mut keeper = Keeper::new(states, identity(), Duration::ZERO, restored, Duration::ZERO).unwrap();
-    assert_eq!(keeper.holds_from(), restored);
+    let mut keeper = Keeper::new(states, identity(), Duration::ZERO, restored, Duration::ZERO);
+    assert_eq!(keeper.holds_from(behind), restored);
     let blocked = folder.path().join(format!("{:020}.snapshot", 9));
     std::fs::create_dir(&blocked).unwrap();
     assert!(keeper.take(JournalPosition(9), &0_u64, Duration::ZERO).is_err());
-    assert_eq!(keeper.holds_from(), None, "a journal on a full disk has to drop what it can");
+    assert_eq!(keeper.holds_from(behind), None, "a journal on a full disk has to drop what it can");
     std::fs::remove_dir(&blocked).unwrap();
     keeper.take(JournalPosition(9), &0_u64, Duration::ZERO).unwrap();
-    assert_eq!(keeper.holds_from(), restored);
+    assert_eq!(keeper.holds_from(behind), restored);
 }
 
 fn at(seconds: i64) -> Timestamp {
