@@ -56,22 +56,34 @@ fn main() -> ExitCode {
 /// Throughput with the crowd over the mean of before and after.
 async fn compare(service: &Service, batches: &Arc<[Vec<u8>]>, span: Duration, size: usize) -> f64 {
     // The first lines of a service are slower than any later ones.
-    measure(service.http, batches, span / 4).await;
-    let before = measure(service.http, batches, span).await;
+    measure(service, batches, span / 4).await;
+    let before = measure(service, batches, span).await;
     let crowd = Crowd::gather(service.http, TOKEN, &Manner::ALL, size);
     tokio::time::sleep(Duration::from_secs(5)).await;
     let held = crowd.held();
-    let among = measure(service.http, batches, span).await;
+    let among = measure(service, batches, span).await;
     println!("bad connections: {held}, at the end {}", crowd.held());
     drop(crowd);
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let after = measure(service.http, batches, span).await;
-    println!("lines a second: {before:.0} before, {among:.0} among bad connections, {after:.0} after");
-    2.0 * among / (before + after)
+    let after = measure(service, batches, span).await;
+    for (what, Measured { lines, processor }) in
+        [("before", before), ("among bad connections", among), ("after", after)]
+    {
+        println!("{what}: {lines:.0} lines/s, {:.0} % of a processor", 100.0 * processor);
+    }
+    2.0 * among.lines / (before.lines + after.lines)
 }
 
-/// Lines acknowledged a second.
-async fn measure(to: SocketAddr, batches: &Arc<[Vec<u8>]>, span: Duration) -> f64 {
+#[derive(Clone, Copy)]
+struct Measured {
+    /// Acknowledged a second.
+    lines: f64,
+    /// How many processors the service kept busy: tells what it asks for from what a busy machine gives it.
+    processor: f64,
+}
+
+async fn measure(service: &Service, batches: &Arc<[Vec<u8>]>, span: Duration) -> Measured {
+    let (to, used) = (service.http, service.processor_time());
     let (acknowledged, failures) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let mut clients = JoinSet::new();
     for number in 0..GOOD_CLIENTS {
@@ -93,7 +105,10 @@ async fn measure(to: SocketAddr, batches: &Arc<[Vec<u8>]>, span: Duration) -> f6
     if failures > 0 {
         println!("connections of good clients that broke: {failures}");
     }
-    acknowledged.load(Ordering::Relaxed) as f64 / span.as_secs_f64()
+    Measured {
+        lines: acknowledged.load(Ordering::Relaxed) as f64 / span.as_secs_f64(),
+        processor: (service.processor_time() - used).as_secs_f64() / span.as_secs_f64(),
+    }
 }
 
 /// Posts batches over one connection.

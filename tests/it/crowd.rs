@@ -14,7 +14,7 @@ const ADDRESSES: usize = 8;
 /// How often slow ones send a byte.
 const SLOWNESS: Duration = Duration::from_secs(1);
 /// How long until somebody who was sent away is back.
-const RETURN_AFTER: Duration = Duration::from_secs(1);
+const RETURN_AFTER: Duration = Duration::from_secs(5);
 
 /// What somebody does with a connection.
 #[derive(Clone, Copy, Debug)]

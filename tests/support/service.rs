@@ -260,6 +260,16 @@ impl Service {
         peak.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
     }
 
+    /// The processor time that the process has used so far.
+    pub fn processor_time(&self) -> Duration {
+        const TICK: Duration = Duration::from_millis(10);
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.child.id())).unwrap();
+        // The program's name, in brackets, may hold spaces; then fields 14 and 15 are the ticks in user and kernel.
+        let fields = stat.rsplit(')').next().unwrap().split_whitespace();
+        let ticks: u32 = fields.skip(11).take(2).map(|ticks| ticks.parse::<u32>().unwrap()).sum();
+        TICK * ticks
+    }
+
     /// Until so many lines were counted.
     pub fn wait_for_lines(&self, lines: u64) {
         let counted = || self.metric("castmeter_lines_received_total") >= lines as f64;
