@@ -61,6 +61,7 @@ impl Counting {
             duration_ms: Some(3_600_000),
             audio_start: 0,
             published_at: Timestamp::from_seconds(1_793_491_200),
+            chapters: None,
         }));
         let engine = Engine::new(Policy::default(), registry, Arc::new(AgentTable::builtin()), [7; 16]);
         Self { engine, reach: Reach::default(), urls, downloads: 0 }

@@ -1,7 +1,9 @@
 //! Numbers in five bytes, since there are millions of sessions.
 
+use serde::{Deserialize, Serialize};
+
 /// A number below 2⁴⁰; a greater one stays at the largest there is, 1 TiB − 1 of bytes or twelve days of microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct U40([u8; 5]);
 
 impl U40 {

@@ -4,8 +4,11 @@
 //! touching, so the same set of bytes always has the same form whatever the order of arrival.
 //!
 //! Most sessions are one or two ranges, which stay inline in 16 bytes; only more of them, offsets past 4 GiB, or what
-//! few sessions have beside ranges ([`Rare`]) take the heap. Their number is bounded: past [`MAX_RANGES`] the nearest gap is closed, so memory stays
-//! bounded at the price of counting a gap's bytes as delivered; [`Coverage::insert`] says when it did.
+//! few sessions have beside ranges ([`Rare`]) take the heap. Their number is bounded: past [`MAX_RANGES`] the nearest gap
+//! is closed, so memory stays bounded at the price of counting a gap's bytes as delivered; [`Coverage::insert`] says when
+//! it did.
+
+use serde::{Deserialize, Serialize};
 
 use crate::units::{ByteCount, ByteRange};
 
@@ -15,11 +18,11 @@ pub const MAX_RANGES: usize = 4_096;
 const INLINE_RANGES: usize = 2;
 
 /// A set of bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Coverage(Repr);
 
 /// Bytes that have no place in the file, or none yet.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Rare {
     pub unplaced: ByteCount,
     /// Length asked for and bytes sent, to be placed once the size is known.
@@ -27,13 +30,13 @@ pub struct Rare {
 }
 
 /// An unused inline slot is the empty range `[0, 0)`; used ones come first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Repr {
     Inline([[u32; 2]; INLINE_RANGES]),
     Heap(Box<Heap>),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 struct Heap {
     ranges: Vec<ByteRange>,
     rare: Rare,

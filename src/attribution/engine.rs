@@ -5,6 +5,7 @@
 //!
 //! The checks stand in the order of their precedence; the first that applies is the line's fate.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use super::redelivery::SeenIds;
 use super::referrer::Referrer;
 use super::registry::{Facts, Mode, Registry};
 use super::session::{Change, Joined, Rejudge, Rules, Sessions, Visit, Window};
+use super::state::State;
 use super::subscribers::{Reported, reported};
 use super::user_agents::{AgentNames, KnownAgent, UserAgents};
 use super::watermark::Watermark;
@@ -86,6 +88,37 @@ impl Engine {
             watermark,
             changes: Vec::new(),
             policy,
+        }
+    }
+
+    /// All that its future depends on, besides policy, table and secret.
+    pub fn state(&self) -> State<'_> {
+        State {
+            registry: Cow::Borrowed(&self.registry),
+            agents: Cow::Borrowed(self.agents.classified()),
+            seen: Cow::Borrowed(&self.seen),
+            sessions: Cow::Borrowed(&self.sessions),
+            addresses: Cow::Borrowed(&self.addresses),
+            listeners: Cow::Borrowed(&self.listeners),
+            feed_clients: Cow::Borrowed(&self.feed_clients),
+            labels: Cow::Borrowed(&self.labels),
+            watermark: Cow::Borrowed(&self.watermark),
+        }
+    }
+
+    /// Goes on where the engine of that state was. Made new, with the policy, table and secret that one had.
+    pub fn restored(self, state: State<'static>, secret: Secret) -> Self {
+        Self {
+            registry: state.registry.into_owned(),
+            agents: self.agents.restored(state.agents.into_owned()),
+            seen: state.seen.into_owned().restored(secret),
+            sessions: state.sessions.into_owned(),
+            addresses: state.addresses.into_owned(),
+            listeners: state.listeners.into_owned(),
+            feed_clients: state.feed_clients.into_owned(),
+            labels: state.labels.into_owned(),
+            watermark: state.watermark.into_owned(),
+            ..self
         }
     }
 
@@ -162,7 +195,7 @@ impl Engine {
     }
 
     /// Names of agents, indexed by [`crate::units::AgentId`].
-    pub fn agent_names(&self) -> &[AgentNames] {
+    pub fn agent_names(&self) -> impl ExactSizeIterator<Item = &AgentNames> {
         self.agents.names()
     }
 

@@ -9,6 +9,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use serde::{Deserialize, Serialize};
 
 use crate::units::LabelId;
 
@@ -16,7 +17,8 @@ use crate::units::LabelId;
 const MAX_BYTES: usize = 500;
 
 /// Texts of one kind, by id.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "SavedLabels", into = "SavedLabels")]
 pub struct LabelSet {
     /// Different texts at the most.
     max: usize,
@@ -90,8 +92,32 @@ fn cut(text: &[u8]) -> &[u8] {
     &text[..end]
 }
 
+/// A set without its index.
+#[derive(Serialize, Deserialize)]
+struct SavedLabels {
+    max: usize,
+    texts: Vec<Box<str>>,
+}
+
+impl From<LabelSet> for SavedLabels {
+    fn from(LabelSet { max, texts, .. }: LabelSet) -> Self {
+        Self { max, texts }
+    }
+}
+
+impl From<SavedLabels> for LabelSet {
+    fn from(SavedLabels { max, texts }: SavedLabels) -> Self {
+        let mut set = Self::new(max);
+        // The same ids in the same order; the first two are there already.
+        for text in &texts {
+            set.intern(text.as_bytes());
+        }
+        set
+    }
+}
+
 /// All sets.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Labels {
     pub regions: LabelSet,
     pub pops: LabelSet,

@@ -9,6 +9,7 @@
 //! `session` (with what else?), `verdict` (is it a download?), `watermark` (is the day still open?).
 
 pub mod agent;
+mod chapter;
 mod checks;
 mod compact;
 mod coverage;
@@ -29,7 +30,9 @@ mod policy;
 mod redelivery;
 mod referrer;
 mod registry;
+mod saved;
 mod session;
+mod state;
 mod subscribers;
 #[cfg(test)]
 pub mod testing;
@@ -37,6 +40,7 @@ mod user_agents;
 mod verdict;
 mod watermark;
 
+pub use chapter::Chapter;
 pub use delivery::Delivery;
 pub use distinct::Granularity;
 pub use engine::Engine;
@@ -53,5 +57,6 @@ pub use redelivery::Memory;
 pub use referrer::Referrer;
 pub use registry::{Mode, Registry};
 pub use session::{Change, Contribution, Joined, LAUNCH_HOURS, SessionState, Window};
+pub use state::State;
 pub use user_agents::AgentNames;
 pub use verdict::Thresholds;

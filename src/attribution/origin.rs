@@ -2,12 +2,14 @@
 
 use std::cmp::Ordering;
 
+use serde::{Deserialize, Serialize};
+
 use super::labels::LabelSet;
 use super::referrer::Referrer;
 use crate::units::{Country, LabelId};
 
 /// A session has that of its earliest request; of several at the same start, the smallest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     pub country: Country,
     pub region: LabelId,

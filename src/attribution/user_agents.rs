@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use super::agent::{Agent, AgentTable, DeviceClass};
 use super::labels::LabelSet;
@@ -26,7 +27,7 @@ pub struct KnownAgent {
 }
 
 /// An agent as tables name it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentNames {
     pub app: Box<str>,
     pub device: DeviceClass,
@@ -39,9 +40,17 @@ pub struct UserAgents {
     blocked: Vec<String>,
     known: HashMap<Box<[u8]>, KnownAgent>,
     /// Distinct classifications, by [`AgentId`]. Far fewer than user agents.
-    agents: Vec<AgentNames>,
-    /// Of the table in use.
+    agents: Vec<Classified>,
+    /// Those that the table in use may give again.
     ids: HashMap<Agent, AgentId>,
+}
+
+/// A classification that was given an id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Classified {
+    agent: Agent,
+    /// The table it is of may be replaced.
+    names: AgentNames,
 }
 
 impl UserAgents {
@@ -53,8 +62,26 @@ impl UserAgents {
     /// Ids given out stay what they were.
     pub fn replace_table(&mut self, table: Arc<AgentTable>, blocked: Vec<String>) {
         self.known.clear();
-        self.ids.clear();
         (self.table, self.blocked) = (table, blocked);
+        self.index();
+    }
+
+    /// Those that were given an id, in its order: what is to be saved.
+    pub fn classified(&self) -> &[Classified] {
+        &self.agents
+    }
+
+    /// With the ids given out before.
+    pub fn restored(mut self, agents: Vec<Classified>) -> Self {
+        self.agents = agents;
+        self.index();
+        self
+    }
+
+    /// Another table counts apps in another way.
+    fn index(&mut self) {
+        let known = (0..).zip(&self.agents).filter(|(_, it)| self.table.is_app(it.agent.app, &it.names.app));
+        self.ids = known.map(|(id, it)| (it.agent, AgentId(id))).collect();
     }
 
     /// An absent user agent is an empty one. Rules are interned in `rules`.
@@ -92,7 +119,9 @@ impl UserAgents {
 
     fn intern(&mut self, agent: Agent) -> AgentId {
         *self.ids.entry(agent).or_insert_with_key(|agent| {
-            self.agents.push(AgentNames { app: self.table.app_name(agent.app).into(), device: agent.device });
+            let app = self.table.app_name(agent.app).into();
+            let names = AgentNames { app, device: agent.device };
+            self.agents.push(Classified { agent: *agent, names });
             AgentId(u32::try_from(self.agents.len() - 1).expect("fewer than 2^32 classifications"))
         })
     }
@@ -101,9 +130,9 @@ impl UserAgents {
         &self.table
     }
 
-    /// Indexed by [`AgentId`].
-    pub fn names(&self) -> &[AgentNames] {
-        &self.agents
+    /// In the order of [`AgentId`]s.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &AgentNames> {
+        self.agents.iter().map(|it| &it.names)
     }
 }
 
@@ -146,8 +175,7 @@ mod tests {
         let old = agents.look_up(agent, &keys, &mut rules).agent;
         agents.replace_table(Arc::new(AgentTable::builtin()), vec![]);
         let new = agents.look_up(agent, &keys, &mut rules).agent;
-        assert_ne!(old, new, "ids of another table's rules are not reused");
-        let name = |id: AgentId| &agents.names()[id.0 as usize];
+        let name = |id: AgentId| agents.names().nth(id.0 as usize).unwrap();
         assert_eq!((&*name(old).app, name(old)), ("Overcast", name(new)));
     }
 }

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 use super::compact::U40;
 use super::coverage::{Coverage, Precision};
 use super::delivery::{Delivery, place_suffix};
@@ -31,7 +33,7 @@ impl Default for Thresholds {
 }
 
 /// What is known of the episode's file from the catalogue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileFacts {
     pub size: Option<u64>,
     pub duration_ms: Option<u64>,
@@ -58,7 +60,7 @@ impl FileFacts {
 }
 
 /// Everything the requests of one session delivered.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Received {
     coverage: Coverage,
     /// Bytes of the request that delivered most.

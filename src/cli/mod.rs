@@ -12,6 +12,7 @@ mod explain;
 mod format;
 mod generate;
 mod inputs;
+mod journal;
 mod methodology;
 mod output;
 mod serve;
@@ -43,6 +44,7 @@ enum Command {
     Format(format::Format),
     Methodology(methodology::Methodology),
     Agents(agents::Agents),
+    Journal(journal::Journal),
     Demo(demo::Demo),
 }
 
@@ -100,6 +102,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Format(command) => command.run(),
         Command::Methodology(command) => command.run(),
         Command::Agents(command) => command.run(),
+        Command::Journal(command) => command.run(),
         Command::Demo(command) => command.run(),
     }
 }

@@ -3,16 +3,18 @@
 //! Sets are kept for days, for the first day, week and month of an episode by its publication as it was known when the
 //! request came, and for all time. Weeks, months and rolling spans are merged from days, where they are stored.
 
+use std::collections::BTreeMap;
 use std::mem;
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use super::sketch::{Hashed, Sketch};
 use crate::attribution::Outcome;
 use crate::units::{EpisodeId, ShowId, UtcDay, UtcHour};
 
 /// Of what the listeners are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Scope {
     Episode(EpisodeId),
     Show(ShowId),
@@ -20,7 +22,7 @@ pub enum Scope {
 }
 
 /// Over which time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Span {
     Day,
     /// From Monday.
@@ -55,7 +57,7 @@ impl Span {
 }
 
 /// What one number of `reach_span`, or one sketch of `reach_sketch`, is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ReachKey {
     pub scope: Scope,
     pub span: Span,
@@ -72,7 +74,8 @@ impl ReachKey {
 ///
 /// They only ever take listeners in. So the same lines in any order, and lines counted twice after a restart, give the
 /// same sets.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "BTreeMap<ReachKey, SavedOpen>", into = "BTreeMap<ReachKey, SavedOpen>")]
 pub struct Reach {
     open: HashMap<ReachKey, Open>,
     /// Those that are touched.
@@ -86,6 +89,32 @@ struct Open {
     until: Option<UtcDay>,
     /// Changed since it was last taken.
     touched: bool,
+}
+
+/// As it is saved.
+#[derive(Serialize, Deserialize)]
+struct SavedOpen {
+    sketch: Sketch,
+    until: Option<UtcDay>,
+}
+
+impl From<Reach> for BTreeMap<ReachKey, SavedOpen> {
+    fn from(reach: Reach) -> Self {
+        reach
+            .open
+            .into_iter()
+            .map(|(key, Open { sketch, until, .. })| (key, SavedOpen { sketch, until }))
+            .collect()
+    }
+}
+
+/// What was taken, and not yet written, may be lost by now: all is to be taken again.
+impl From<BTreeMap<ReachKey, SavedOpen>> for Reach {
+    fn from(saved: BTreeMap<ReachKey, SavedOpen>) -> Self {
+        let touched = saved.keys().copied().collect();
+        let open = |(key, SavedOpen { sketch, until })| (key, Open { sketch, until, touched: true });
+        Self { open: saved.into_iter().map(open).collect(), touched }
+    }
 }
 
 /// Spans from publication, with their hours.
@@ -226,6 +255,18 @@ mod tests {
         let key =
             ReachKey { scope: Scope::Episode(EpisodeId(3)), span: Span::Release1, starts: ReachKey::NO_DAY };
         assert_eq!(taken(&mut reach).get(&key), Some(&Some(1)));
+    }
+
+    #[test]
+    fn what_is_saved_is_taken_again() {
+        let mut reach = Reach::default();
+        reach.add_line(&line(1, 5, Some(0), true, true));
+        let all = taken(&mut reach);
+        let bytes = postcard::to_stdvec(&reach).unwrap();
+        let mut read: Reach = postcard::from_bytes(&bytes).unwrap();
+        assert_eq!(taken(&mut read), all);
+        read.close(UtcDay(DAY + 999));
+        assert_eq!(read.open.len(), 3);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use datasketches::hll::{Coupon, HllSketch, HllType, HllUnion};
+use serde::{Deserialize, Serialize};
 
 use crate::units::{KeyId, ListenerKey};
 
@@ -15,7 +16,8 @@ const LG_REGISTERS: u8 = 15;
 const REGISTERS: HllType = HllType::Hll4;
 
 /// Listeners, hashed under one key, or nobody knows how many.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "SavedSketch", into = "SavedSketch")]
 pub struct Sketch {
     hll: HllSketch,
     /// None where listeners of several keys came together: they cannot be told apart, or to be the same.
@@ -71,6 +73,27 @@ impl Sketch {
     pub fn from_bytes(bytes: &[u8], key: Option<KeyId>) -> Result<Self, BadSketch> {
         let hll = HllSketch::deserialize(bytes).map_err(|error| BadSketch(error.to_string()))?;
         Ok(Self { hll, key })
+    }
+}
+
+/// As it is saved with other state.
+#[derive(Serialize, Deserialize)]
+struct SavedSketch {
+    bytes: Vec<u8>,
+    key: Option<KeyId>,
+}
+
+impl From<Sketch> for SavedSketch {
+    fn from(sketch: Sketch) -> Self {
+        Self { bytes: sketch.to_bytes(), key: sketch.key }
+    }
+}
+
+impl TryFrom<SavedSketch> for Sketch {
+    type Error = BadSketch;
+
+    fn try_from(SavedSketch { bytes, key }: SavedSketch) -> Result<Self, BadSketch> {
+        Self::from_bytes(&bytes, key)
     }
 }
 

@@ -1,21 +1,21 @@
 //! Committing: sums into the store, every flush interval or sooner when much waits, and at the end.
 //!
 //! A store that does not answer costs nothing but time: sums go on adding up, the journal keeps the lines, and the
-//! same commit is asked until it succeeds.
+//! same commit is asked until it succeeds. The journal is told what may go: what the store holds, and a restart does not need.
 
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hashbrown::HashMap;
 use tokio_util::sync::CancellationToken;
 
 use super::counter::{Handoff, Sums};
 use super::counting::Pending;
+use super::health::Health;
 use crate::clock::Clock;
-use crate::journal;
+use crate::journal::{self, JournalError};
 use crate::metrics::Metrics;
-use crate::rollup::{Delta, ReachKey, Sketch};
+use crate::rollup::Delta;
 use crate::store::{self, Commit, StoreError};
 
 /// How long sketches of listeners wait: they are large, and numbers do not need them.
@@ -28,6 +28,7 @@ pub struct Committing {
     pub pending: Arc<Pending>,
     pub flush_interval: Duration,
     pub metrics: Arc<Metrics>,
+    pub health: Arc<Health>,
     pub clock: Arc<dyn Clock>,
     /// Since the clock's beginning.
     pub sketches_kept_at: Duration,
@@ -47,26 +48,31 @@ impl Committing {
             // Asked before the sums are taken: all that was counted by then is in them.
             let is_last = done.is_cancelled();
             self.commit(is_last).await?;
-            if let Err(error) = self.journal.maintain(self.clock.now()).await {
-                tracing::debug!(%error, "the journal is closed");
-            }
+            self.maintain().await;
             if is_last {
                 return Ok(());
             }
         }
     }
 
-    async fn commit(&mut self, is_last: bool) -> Result<(), StoreError> {
-        let now = self.clock.monotonic();
-        let keep_sketches = is_last || now - self.sketches_kept_at >= SKETCH_INTERVAL;
-        let sums = self.take(keep_sketches);
-        let is_ahead = sums.position > self.writer.position();
-        let nothing_new = !is_ahead && (!keep_sketches || sums.reach.is_empty());
-        // What is replayed comes before the store's position: its reach waits until that is reached.
-        if nothing_new || sums.position < self.writer.position() {
-            self.put_back(sums.reach);
-            return Ok(());
+    /// The journal learns what may go, also where nothing new came: it may be full.
+    pub async fn maintain(&self) {
+        if let Err(error) = self.try_to_maintain().await {
+            tracing::debug!(%error, "the journal drops nothing");
         }
+    }
+
+    async fn try_to_maintain(&self) -> Result<(), JournalError> {
+        self.journal.need_from(self.pending.needed_from())?;
+        self.journal.set_committed(self.pending.committed())?;
+        self.journal.maintain(self.clock.now()).await
+    }
+
+    /// Commits what is pending, however often it takes.
+    pub async fn commit(&mut self, is_last: bool) -> Result<(), StoreError> {
+        let began = self.clock.monotonic();
+        let keep_sketches = is_last || began - self.sketches_kept_at >= SKETCH_INTERVAL;
+        let Some(sums) = self.take(keep_sketches) else { return Ok(()) };
         let commit = Commit {
             position: sums.position,
             delta: &sums.delta,
@@ -78,37 +84,34 @@ impl Committing {
             reach: &sums.reach,
             keep_sketches,
         };
-        let began = self.clock.monotonic();
-        let metrics = Arc::clone(&self.metrics);
+        let (metrics, health) = (Arc::clone(&self.metrics), Arc::clone(&self.health));
         self.writer
             .commit_until_done(&commit, &self.give_up, |error, pause| {
                 metrics.store_failed();
+                health.store_failed(error);
                 tracing::warn!(%error, ?pause, "the store did not take a commit; trying again");
             })
             .await?;
         if keep_sketches {
-            self.sketches_kept_at = now;
+            self.sketches_kept_at = began;
         }
+        self.health.store_answered();
         self.metrics.store_committed(sums.position.0, self.clock.monotonic() - began);
-        if let Err(error) = self.journal.set_committed(sums.position) {
-            tracing::debug!(%error, "the journal is closed");
-        }
+        self.pending.set_committed(sums.position);
         Ok(())
     }
 
-    /// What was taken for nothing; newer sketches hold the older ones.
-    fn put_back(&self, reach: HashMap<ReachKey, Sketch>) {
+    /// What is pending, if it is beyond what the store has, or sketches that are to be kept; names are left for the next
+    /// time.
+    fn take(&self, keep_sketches: bool) -> Option<Sums> {
         let mut pending = self.pending.lock();
-        for (key, sketch) in reach {
-            pending.reach.entry(key).or_insert(sketch);
+        let committed = self.writer.position();
+        let rests = pending.position == committed && keep_sketches && !pending.reach.is_empty();
+        if pending.position <= committed && !rests {
+            return None;
         }
-    }
-
-    /// What is pending; names are left for the next time.
-    fn take(&self, keep_sketches: bool) -> Sums {
-        let mut pending = self.pending.lock();
         let delta: Delta = mem::take(&mut pending.delta);
-        Sums {
+        Some(Sums {
             delta,
             position: pending.position,
             episodes: pending.episodes.clone(),
@@ -117,6 +120,6 @@ impl Committing {
             labels: pending.labels.clone(),
             shows: pending.shows.clone(),
             reach: if keep_sketches { mem::take(&mut pending.reach) } else { pending.reach.clone() },
-        }
+        })
     }
 }

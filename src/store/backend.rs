@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 
 use super::episodes::{EpisodeKey, Fresh};
 use super::reach::{SpanRow, StoredSketch, Subject};
+use super::rows::Chapters;
 use super::sheet::Sheet;
 use super::summary::{EpisodeDownloads, FateTotal, Totals};
 use super::{Commit, StoreError};
@@ -92,6 +93,12 @@ pub(super) trait Transaction: Send {
         &mut self,
         fresh: &Fresh<'_>,
     ) -> impl Future<Output = Result<Vec<EpisodeKey>, StoreError>> + Send;
+
+    /// Makes the table hold these chapters of the episodes they are of, and no others of them.
+    fn write_chapters(
+        &mut self,
+        chapters: &Chapters<'_>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Adds the rows, to those of the claim's instance where they are by instance.
     fn add(&mut self, claim: Claim, sheet: &Sheet<'_>)

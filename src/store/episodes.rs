@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 
 use super::rows::RowId;
 use super::{StoreError, names};
-use crate::attribution::Episode;
+use crate::attribution::{Chapter, Episode};
 use crate::units::{EpisodeId, Timestamp};
 
 /// A row of `episode` with its show, as both databases can hold it.
@@ -25,6 +25,8 @@ pub(super) struct EpisodeRow<'e> {
     pub(super) published_at: Option<Timestamp>,
     pub(super) bytes: Option<i64>,
     pub(super) duration_seconds: Option<f64>,
+    /// None leaves those in the database.
+    pub(super) chapters: Option<&'e [Chapter]>,
 }
 
 impl<'e> EpisodeRow<'e> {
@@ -37,10 +39,15 @@ impl<'e> EpisodeRow<'e> {
             title: names::known_text(&episode.title),
             published_at: episode.published_at,
             bytes: episode.size.map(|size| i64::try_from(size).unwrap_or(i64::MAX)),
-            // Exact to the millisecond for any duration below 2⁵³ ms.
-            duration_seconds: episode.duration_ms.map(|ms| ms as f64 / 1000.0),
+            duration_seconds: episode.duration_ms.map(seconds),
+            chapters: episode.chapters.as_deref(),
         }
     }
+}
+
+/// Exact to the millisecond for any time below 2⁵³ ms.
+pub(super) fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1000.0
 }
 
 /// An episode's key and its show's.
@@ -142,6 +149,7 @@ mod tests {
             duration_ms: Some(1_234_567),
             audio_start: 0,
             published_at: None,
+            chapters: None,
         }
     }
 

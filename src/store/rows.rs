@@ -2,9 +2,12 @@
 //!
 //! Sorted, so that every writer locks rows in the same order. Pure.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
+
+use super::episodes::{self, EpisodeKey, Fresh};
 
 use super::sheet::{Column, Sheet, Statement, statement};
 use super::{Commit, StoreError, names};
@@ -35,6 +38,37 @@ pub(super) fn sheets<'a>(
         feeds(commit),
         traffic(commit, row)?,
     ])
+}
+
+/// A row of `chapter`, as both databases can hold it.
+pub(super) struct ChapterRow<'e> {
+    pub(super) episode: RowId,
+    pub(super) number: i32,
+    pub(super) start_seconds: f64,
+    pub(super) title: Cow<'e, str>,
+}
+
+/// What `chapter` has to hold of some episodes.
+pub(super) struct Chapters<'e> {
+    pub(super) rows: Vec<ChapterRow<'e>>,
+    /// Of each of these episodes, how many rows it has to have.
+    pub(super) counts: Vec<(RowId, i32)>,
+}
+
+/// The chapters of those episodes of which they are known. `keys` are those of `fresh.rows`.
+pub(super) fn chapters<'e>(fresh: &Fresh<'e>, keys: &[EpisodeKey]) -> Chapters<'e> {
+    let mut all = Chapters { rows: Vec::new(), counts: Vec::new() };
+    for (row, &EpisodeKey { episode, .. }) in fresh.rows.iter().zip(keys) {
+        let Some(chapters) = row.chapters else { continue };
+        let mut count = 0;
+        for (chapter, number) in chapters.iter().zip(1..) {
+            let (start_seconds, title) = (episodes::seconds(chapter.start_ms), names::text(&chapter.title));
+            all.rows.push(ChapterRow { episode, number, start_seconds, title });
+            count = number;
+        }
+        all.counts.push((episode, count));
+    }
+    all
 }
 
 /// Sums by the keys of rows: two ids of the same row add up, and what comes to nothing is left out.

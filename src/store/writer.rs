@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::backend::{Claim, Database, Months, Transaction};
 use super::episodes::Known;
 use super::reach::{self, Bases};
-use super::{Backend, Backoff, Store, StoreError, rows};
+use super::{Backend, Backoff, Moment, Settings, Store, StoreError, rows};
 use crate::attribution::{AgentNames, Episode, Labels};
 use crate::rollup::{Delta, ReachKey, Sketch};
 use crate::units::JournalPosition;
@@ -77,14 +77,17 @@ impl Writer {
         if !is_ahead && (commit.position < self.position || !commit.delta.is_empty()) {
             return Err(StoreError::NotAhead { position: commit.position, committed: self.position });
         }
-        let after = self.store.settings.commit_timeout;
+        let settings = &self.store.settings;
+        let after = settings.commit_timeout;
         // Given back on success only: what a commit that failed or was dropped has learnt may not be there.
         let memory = mem::take(&mut self.memory);
         let attempt = async {
             match &self.store.backend {
-                Backend::Sqlite(database) => write(database, self.claim, self.position, memory, commit).await,
+                Backend::Sqlite(database) => {
+                    write(database, settings, self.claim, self.position, memory, commit).await
+                }
                 Backend::Postgres(database) => {
-                    write(database, self.claim, self.position, memory, commit).await
+                    write(database, settings, self.claim, self.position, memory, commit).await
                 }
             }
         };
@@ -114,6 +117,7 @@ impl Writer {
 
 async fn write<D: Database>(
     database: &D,
+    settings: &Settings,
     claim: Claim,
     expected: JournalPosition,
     mut memory: Memory,
@@ -129,13 +133,16 @@ async fn write<D: Database>(
     let known = &mut memory.episodes;
     let fresh = known.fresh(commit.episodes);
     let keys = transaction.write_episodes(&fresh).await?;
+    transaction.write_chapters(&rows::chapters(&fresh, &keys)).await?;
     known.learn(&fresh, &keys, commit.episodes);
     let row = |id| known.row(id);
     for sheet in rows::sheets(commit, &row)? {
         transaction.add(claim, &sheet).await?;
     }
     reach::write(&mut transaction, claim, &mut memory.bases, commit, &memory.episodes).await?;
+    settings.reach(Moment::BeforeCommit)?;
     transaction.commit().await?;
+    settings.reach(Moment::AfterCommit)?;
     Ok(memory)
 }
 

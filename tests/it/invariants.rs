@@ -14,27 +14,9 @@ use castmeter::units::{EpisodeId, LabelId, SourceId, Timestamp, UtcDay, UtcHour}
 use hashbrown::HashMap;
 use proptest::prelude::*;
 
-const MAX_LINE_BYTES: usize = 65_536;
-/// Monday, 2026-11-02.
-pub const MONDAY: i64 = 1_793_577_600;
+use crate::plain::{ASSUMED_BYTES_OF_A_MINUTE, EPISODES, MONDAY};
 
-/// The episodes of a small world, so that random lines meet in sessions.
-pub const EPISODES: [FileOf; 5] = [
-    FileOf { slug: "one", size: Some(2_000), duration_ms: Some(180_000), audio_start: 100 },
-    FileOf { slug: "two", size: Some(500), duration_ms: None, audio_start: 0 },
-    FileOf { slug: "three", size: None, duration_ms: None, audio_start: 0 },
-    FileOf { slug: "four", size: None, duration_ms: Some(90_000), audio_start: 50 },
-    FileOf { slug: "five", size: Some(2_500), duration_ms: None, audio_start: 1_000 },
-];
-/// What is needed where the duration is unknown.
-pub const ASSUMED_BYTES_OF_A_MINUTE: u64 = 600;
-
-pub struct FileOf {
-    pub slug: &'static str,
-    pub size: Option<u64>,
-    pub duration_ms: Option<u64>,
-    pub audio_start: u64,
-}
+pub const MAX_LINE_BYTES: usize = 65_536;
 
 pub fn engine(window: Window) -> Engine {
     static AGENTS: LazyLock<Arc<AgentTable>> = LazyLock::new(|| Arc::new(AgentTable::builtin()));
@@ -52,6 +34,7 @@ pub fn engine(window: Window) -> Engine {
         duration_ms: file.duration_ms,
         audio_start: file.audio_start,
         published_at: Timestamp::from_seconds(MONDAY + 3_600),
+        chapters: None,
     }));
     let policy = Policy { window, thresholds, ..Policy::default() };
     Engine::new(policy, registry, Arc::clone(&AGENTS), *b"any secret does.")
@@ -124,7 +107,7 @@ impl Run {
             *row = [row[0] + numbers[0], row[1] + numbers[1]];
         };
         for ((id, day, country, agent), n) in &all.audiences {
-            let agent = &self.engine.agent_names()[agent.0 as usize];
+            let agent = self.engine.agent_names().nth(agent.0 as usize).expect("it was given out");
             add(format!("audience {} {day} {} {agent:?}", id.0, country.as_str()), [*n, 0]);
         }
         for ((id, day, country, region), n) in &all.regions {
@@ -189,7 +172,7 @@ pub fn counted(window: Window, lines: &[String]) -> Tables {
 }
 
 /// A request of some listener for some episode, now and then with something about it. Four days, times that coincide.
-fn line() -> impl Strategy<Value = String> {
+pub fn line() -> impl Strategy<Value = String> {
     let agents = prop::sample::select(vec![
         "Overcast/3.0 (+http://overcast.fm/; iOS podcast app)",
         "Pocket Casts",

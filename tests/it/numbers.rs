@@ -8,7 +8,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::end_to_end::assert_same;
+use crate::counted::assert_same;
 use crate::postgres::Server;
 use crate::service::Setup;
 use crate::tables::tables;

@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Change, Contribution, Joined, Rejudge, Rules, Times, Visit};
 use crate::attribution::compact::U40;
 use crate::attribution::coverage::Precision;
 use crate::attribution::labels::LabelSet;
 use crate::attribution::origin::Origin;
+use crate::attribution::saved;
 use crate::attribution::verdict::Received;
 use crate::units::{AgentId, EpisodeId, ListenerKey, Timestamp, UtcDay};
 
 /// Open sessions by day.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct CalendarSessions {
     days: BTreeMap<UtcDay, Day>,
 }
@@ -30,7 +32,7 @@ struct Day {
 }
 
 /// Kept small: there are millions of them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Session {
     listener: ListenerKey,
     received: Received,
@@ -87,6 +89,28 @@ fn since_midnight(time: Timestamp, day: UtcDay) -> U40 {
 /// The listener key is a keyed hash already; the episode only has to be folded in.
 fn hash(listener: ListenerKey, episode: EpisodeId) -> u64 {
     listener.0[0] ^ u64::from(episode.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+impl Serialize for Day {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(&self.sessions)
+    }
+}
+
+impl<'de> Deserialize<'de> for Day {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let reserve = |day: &mut Day, sessions| {
+            day.sessions.reserve_exact(sessions);
+            day.index.reserve(sessions, |_| unreachable!("nothing is in it yet"));
+        };
+        let insert = |Day { sessions, index }: &mut Day, session: Session| {
+            let at = u32::try_from(sessions.len()).expect("fewer than 2^32 sessions a day");
+            let hash = session.hash();
+            sessions.push(session);
+            index.insert_unique(hash, at, |at| sessions[*at as usize].hash());
+        };
+        saved::read_many(deserializer, reserve, insert)
+    }
 }
 
 impl Day {

@@ -12,7 +12,7 @@ use crate::store::StoreError;
 use crate::store::backend::{Claim, InstanceId, Transaction, from_stored, to_column};
 use crate::store::episodes::{EpisodeKey, Fresh};
 use crate::store::reach::{SpanRow, StoredSketch, Subject};
-use crate::store::rows::RowId;
+use crate::store::rows::{Chapters, RowId};
 use crate::store::sheet::{Column, Sheet};
 use crate::units::{JournalPosition, Timestamp, UtcDay};
 
@@ -101,6 +101,24 @@ impl Transaction for PostgresTransaction {
             keys.extend(found.into_iter().map(key));
         }
         Ok(keys)
+    }
+
+    async fn write_chapters(&mut self, chapters: &Chapters<'_>) -> Result<(), StoreError> {
+        for rows in chapters.rows.chunks(CHUNK) {
+            let query = sqlx::query(include_str!("../sql/postgres/chapters.sql"))
+                .bind(column_of(rows, |row| row.episode.0))
+                .bind(column_of(rows, |row| row.number))
+                .bind(column_of(rows, |row| row.start_seconds))
+                .bind(column_of(rows, |row| row.title.as_ref()));
+            self.execute("writing chapters", query).await?;
+        }
+        for counts in chapters.counts.chunks(CHUNK) {
+            let query = sqlx::query(include_str!("../sql/postgres/chapters_beyond.sql"))
+                .bind(column_of(counts, |count| count.0.0))
+                .bind(column_of(counts, |count| count.1));
+            self.execute("removing chapters", query).await?;
+        }
+        Ok(())
     }
 
     async fn add(&mut self, claim: Claim, sheet: &Sheet<'_>) -> Result<(), StoreError> {

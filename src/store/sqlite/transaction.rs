@@ -10,7 +10,7 @@ use crate::store::StoreError;
 use crate::store::backend::{Claim, InstanceId, Transaction, from_stored, to_column};
 use crate::store::episodes::{EpisodeKey, EpisodeRow, Fresh};
 use crate::store::reach::{SpanRow, StoredSketch, Subject};
-use crate::store::rows::RowId;
+use crate::store::rows::{Chapters, RowId};
 use crate::store::sheet::{Column, Sheet};
 use crate::units::{JournalPosition, UtcDay};
 
@@ -70,6 +70,23 @@ impl Transaction for SqliteTransaction {
             keys.push(self.write_episode(row).await?);
         }
         Ok(keys)
+    }
+
+    async fn write_chapters(&mut self, chapters: &Chapters<'_>) -> Result<(), StoreError> {
+        for row in &chapters.rows {
+            let query = sqlx::query(include_str!("../sql/sqlite/chapter.sql"))
+                .bind(row.episode.0)
+                .bind(row.number)
+                .bind(row.start_seconds)
+                .bind(row.title.as_ref());
+            self.execute("writing a chapter", query).await?;
+        }
+        for (episode, count) in &chapters.counts {
+            let query =
+                sqlx::query(include_str!("../sql/sqlite/chapters_beyond.sql")).bind(episode.0).bind(count);
+            self.execute("removing chapters", query).await?;
+        }
+        Ok(())
     }
 
     async fn add(&mut self, claim: Claim, sheet: &Sheet<'_>) -> Result<(), StoreError> {

@@ -5,6 +5,5 @@ mod faults;
 mod fixture;
 mod instances;
 mod postgres;
-mod proxy;
 mod reach;
 mod sqlite;

@@ -98,11 +98,12 @@ async fn published_columns_keep_their_types() {
     let database = Database::postgres().await;
     database.writer().await;
     let columns = "SELECT table_name || ' ' || string_agg(column_name || ' ' || udt_name, ', ' ORDER BY ordinal_position) \
-        FROM information_schema.columns WHERE table_name IN ('show', 'episode', 'episode_hour', 'episode_day', 'fate_day', \
-        'launch_hour', 'listen_bin', 'audience_slice', 'region_day', 'referrer_day', 'exclusion_day', 'feed_day', \
-        'traffic_slice', 'reach_sketch', 'reach_span') GROUP BY table_name ORDER BY table_name";
+        FROM information_schema.columns WHERE table_name IN ('show', 'episode', 'chapter', 'episode_hour', 'episode_day', \
+        'fate_day', 'launch_hour', 'listen_bin', 'audience_slice', 'region_day', 'referrer_day', 'exclusion_day', \
+        'feed_day', 'traffic_slice', 'reach_sketch', 'reach_span') GROUP BY table_name ORDER BY table_name";
     let expected = [
         "audience_slice episode_id int8, day date, country text, app text, device text, downloads int8, instance_id int8",
+        "chapter episode_id int8, number int4, start_seconds float8, title text",
         "episode id int8, show_id int8, slug text, path text, title text, published_at timestamptz, bytes int8, \
          duration_seconds float8",
         "episode_day episode_id int8, day date, downloads int8, listeners int8, requests int8, delivered_bytes int8, \
