@@ -28,7 +28,6 @@ use crate::journal::{self, Feed, Journal, JournalError, JournalId};
 use crate::metrics::Metrics;
 use crate::receiver::{self, HttpReceiver, SetupError, Surroundings, SyslogReceiver};
 use crate::store::{self, Store, StoreError};
-use crate::units::JournalPosition;
 use crate::web::{self, Web};
 
 /// Why the service cannot start, or had to stop.
@@ -90,6 +89,11 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
     let Journal { writer, feed, report, .. } =
         Journal::<Handoff>::open(&folder.join("journal"), config.journal())?;
     report_recovery(&report);
+    // Before any line is taken: by whatever rules a line is counted, a replay finds them before it.
+    match note_rules(&writer, &rules, &*clock).await {
+        Err(error @ JournalError::Full(_)) => tracing::warn!(%error, "the rules in force could not be noted"),
+        noted => noted?,
+    }
 
     let surroundings = Surroundings { clock: Arc::clone(&clock), observer: metrics.clone() };
     let intake = |unit| Arc::new(JournalIntake::new(writer.clone(), unit));
@@ -254,7 +258,7 @@ impl Pipeline {
     async fn run(self) -> Result<(), ServiceError> {
         let writer = self.claim().await?;
         let committed = writer.position();
-        match self.begin_at(committed).await {
+        match self.journal.skip_to(committed) {
             // Stopped before it was ready: what the journal holds is counted all the same.
             Ok(()) | Err(JournalError::Closed) => {}
             Err(error) => return Err(error.into()),
@@ -317,17 +321,5 @@ impl Pipeline {
     async fn try_to_claim(&self) -> Result<store::Writer, StoreError> {
         self.store.migrate().await?;
         self.store.claim(self.journal_id.0, &self.instance).await
-    }
-
-    async fn begin_at(&self, committed: JournalPosition) -> Result<(), JournalError> {
-        self.journal.skip_to(committed)?;
-        match note_rules(&self.journal, &self.rules, &*self.clock).await {
-            // Counting goes on by the same rules; the next start notes them.
-            Err(error @ JournalError::Full(_)) => {
-                tracing::warn!(%error, "the rules in force could not be noted");
-                Ok(())
-            }
-            result => result,
-        }
     }
 }
