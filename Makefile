@@ -3,17 +3,22 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint format bench fuzz crash
+.PHONY: help demo test build lint format bench crash hostile simulate fuzz
 
 # Where rustup puts cargo; not in the PATH of the shell that has just installed it.
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 # How long each fuzz target runs, in seconds.
 FUZZ_SECONDS ?= 60
+# How long each measurement among bad connections takes, in seconds.
+HOSTILE_SECONDS ?= 10
 
 # How often the service is killed, and with which store: sqlite, postgres or both. CRASH_SEED repeats a run's traffic.
 CRASH_KILLS ?= 100
 CRASH_STORE ?= both
+
+# How many simulated worlds, from seed 0 on. With SIMULATE_SEED set only that one runs, and is told step by step.
+SEEDS ?= 2000
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -43,6 +48,10 @@ bench: ## Measure the speed of the stages
 	@scripts/setup.sh build
 	cargo bench --locked
 
+hostile: ## Throughput among 5,000 bad connections, HOSTILE_SECONDS (10) each way; fails below 80 %
+	@scripts/setup.sh build
+	HOSTILE_SECONDS=$(HOSTILE_SECONDS) cargo bench --locked --bench hostile
+
 fuzz: ## Fuzz each target for FUZZ_SECONDS (60), from its seeds; make test replays what crashed
 	@scripts/setup.sh fuzz
 	@set -e; for target in $$(cargo +nightly fuzz list); do \
@@ -55,3 +64,6 @@ crash: ## Kill the service CRASH_KILLS (100) times for each CRASH_STORE (both), 
 	@scripts/setup.sh test
 	CRASH_KILLS=$(CRASH_KILLS) CRASH_STORE=$(CRASH_STORE) \
 	  cargo test --locked --test crash killed_over_and_over -- --nocapture --test-threads=1
+simulate: ## Simulate SEEDS (2000) small worlds where all goes wrong; SIMULATE_SEED=7 make simulate tells one
+	@scripts/setup.sh build
+	SIMULATE_SEEDS=$(SEEDS) cargo test --locked --test simulator simulate_ -- --nocapture

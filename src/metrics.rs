@@ -262,6 +262,11 @@ impl Metrics {
         self.counted_position.set(signed(position));
     }
 
+    /// What counting said last: the next record it will count.
+    pub fn counted_position(&self) -> u64 {
+        u64::try_from(self.counted_position.get()).unwrap_or(0)
+    }
+
     pub fn coverage_gaps_closed(&self, count: u64) {
         self.coverage_gaps_closed.inc_by(count);
     }

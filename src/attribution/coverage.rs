@@ -7,6 +7,8 @@
 //! 4 GiB, take the heap. Their number is bounded: past [`MAX_RANGES`] the nearest gap is closed, so memory stays
 //! bounded at the price of counting a gap's bytes as delivered; [`Coverage::insert`] says when it did.
 
+use serde::{Deserialize, Serialize};
+
 use crate::units::ByteRange;
 
 /// Ranges one session may hold before the smallest gap is closed: 64 KiB of ranges.
@@ -15,11 +17,11 @@ pub const MAX_RANGES: usize = 4_096;
 const INLINE_RANGES: usize = 2;
 
 /// A set of bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Coverage(Repr);
 
 /// An unused inline slot is the empty range `[0, 0)`; used ones come first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Repr {
     Inline([[u32; 2]; INLINE_RANGES]),
     // Boxed once more than a vector needs, so that a session stays small.

@@ -10,11 +10,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::{ContentRange, Request, RequestedRange};
 use crate::units::{ByteCount, ByteRange};
 
 /// Where the bytes of one response belong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Delivery {
     /// Possibly empty: a range whose end lies before its start delivers nothing.
     Placed(ByteRange),

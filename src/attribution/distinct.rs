@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use hashbrown::HashSet;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::saved;
 use crate::units::{EpisodeId, ListenerKey, UtcDay, UtcHour};
 
 /// The bucket in which something is distinct.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Granularity {
     #[default]
     Day,
@@ -24,11 +26,30 @@ impl Granularity {
     }
 }
 
-/// Keyed 64-bit hashes seen, by bucket.
+/// The hashes of one bucket.
 #[derive(Clone, Debug, Default)]
+struct Hashes(HashSet<u64>);
+
+/// Keyed 64-bit hashes seen, by bucket.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Distinct {
     granularity: Granularity,
-    buckets: BTreeMap<UtcHour, HashSet<u64>>,
+    buckets: BTreeMap<UtcHour, Hashes>,
+}
+
+impl Serialize for Hashes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hashes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let insert = |hashes: &mut HashSet<u64>, hash| {
+            hashes.insert(hash);
+        };
+        saved::read_many(deserializer, HashSet::reserve, insert).map(Self)
+    }
 }
 
 impl Distinct {
@@ -38,7 +59,7 @@ impl Distinct {
 
     /// True the first time in the bucket.
     pub fn insert(&mut self, hour: UtcHour, hash: u64) -> bool {
-        self.buckets.entry(self.granularity.bucket(hour)).or_default().insert(hash)
+        self.buckets.entry(self.granularity.bucket(hour)).or_default().0.insert(hash)
     }
 
     pub fn close(&mut self, open_from: UtcDay) {

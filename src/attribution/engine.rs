@@ -5,6 +5,7 @@
 //!
 //! The checks stand in the order of their precedence; the first that applies is the line's fate.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use super::policy::{Closing, Policy};
 use super::redelivery::SeenIds;
 use super::registry::{Facts, Mode, Registry};
 use super::session::{Change, Joined, Rejudge, Rules, Sessions, Visit, Window};
+use super::state::State;
 use super::user_agents::{KnownAgent, UserAgents};
 use super::watermark::Watermark;
 use crate::event::{Defect, Malformed, Request};
@@ -113,6 +115,33 @@ impl Engine {
         }
     }
 
+    /// All that its future depends on, besides policy, table and secret.
+    pub fn state(&self) -> State<'_> {
+        State {
+            registry: Cow::Borrowed(&self.registry),
+            agents: Cow::Borrowed(self.agents.classified()),
+            seen: Cow::Borrowed(&self.seen),
+            sessions: Cow::Borrowed(&self.sessions),
+            addresses: Cow::Borrowed(&self.addresses),
+            listeners: Cow::Borrowed(&self.listeners),
+            watermark: Cow::Borrowed(&self.watermark),
+        }
+    }
+
+    /// Goes on where the engine of that state was. Made new, with the policy, table and secret that one had.
+    pub fn restored(self, state: State<'static>, secret: Secret) -> Self {
+        Self {
+            registry: state.registry.into_owned(),
+            agents: self.agents.restored(state.agents.into_owned()),
+            seen: state.seen.into_owned().restored(secret),
+            sessions: state.sessions.into_owned(),
+            addresses: state.addresses.into_owned(),
+            listeners: state.listeners.into_owned(),
+            watermark: state.watermark.into_owned(),
+            ..self
+        }
+    }
+
     /// Counts one line. [`Engine::changes`] then tells what it changed in the sessions.
     pub fn observe(&mut self, line: &Result<Request<'_>, Malformed>, receipt: Receipt) -> Outcome {
         self.changes.clear();
@@ -181,6 +210,11 @@ impl Engine {
 
     pub fn agent(&self, id: AgentId) -> &Agent {
         self.agents.agent(id)
+    }
+
+    /// The name of an agent's app, also where another table is in use by now.
+    pub fn app(&self, id: AgentId) -> &str {
+        self.agents.app(id)
     }
 
     /// The table that user agents are classed by.

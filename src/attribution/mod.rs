@@ -9,6 +9,7 @@
 //! `session` (with what else?), `verdict` (is it a download?), `watermark` (is the day still open?).
 
 pub mod agent;
+mod chapter;
 mod checks;
 mod coverage;
 mod delivery;
@@ -22,13 +23,16 @@ mod path;
 mod policy;
 mod redelivery;
 mod registry;
+mod saved;
 mod session;
+mod state;
 #[cfg(test)]
 pub mod testing;
 mod user_agents;
 mod verdict;
 mod watermark;
 
+pub use chapter::Chapter;
 pub use delivery::Delivery;
 pub use distinct::Granularity;
 pub use engine::{Counted, Engine, OlderWay, Outcome, Receipt};
@@ -40,4 +44,5 @@ pub use policy::{Closing, Filters, Lists, Policy, Redelivery};
 pub use redelivery::Memory;
 pub use registry::{Mode, Registry};
 pub use session::{Change, Contribution, Joined, SessionState, Window};
+pub use state::State;
 pub use verdict::Thresholds;

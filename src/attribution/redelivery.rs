@@ -9,13 +9,14 @@ use std::hash::Hasher;
 use std::time::Duration;
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
 use super::listener::Secret;
 use crate::units::Timestamp;
 
 /// How long an id is remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
     /// Ids remembered at the most.
     pub ids: usize,
@@ -28,11 +29,14 @@ impl Memory {
 }
 
 /// The ids of the lines seen last.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SeenIds {
+    /// Never leaves the process with the rest: see [`SeenIds::restored`].
+    #[serde(skip)]
     secret: Secret,
     memory: Memory,
     /// Id to the number of the line that brought it last.
+    #[serde(skip)]
     last: HashMap<u64, u64>,
     /// Lines in order, each with its id and receipt; the front is forgotten first.
     order: VecDeque<(u64, Timestamp)>,
@@ -43,6 +47,14 @@ pub struct SeenIds {
 impl SeenIds {
     pub fn new(secret: Secret, memory: Memory) -> Self {
         Self { secret, memory, last: HashMap::new(), order: VecDeque::new(), front: 0 }
+    }
+
+    /// What was read back, with what was left out of it: the secret, and what the order tells.
+    pub fn restored(mut self, secret: Secret) -> Self {
+        self.secret = secret;
+        self.last.reserve(self.order.len());
+        self.last.extend(self.order.iter().zip(self.front..).map(|((hash, _), number)| (*hash, number)));
+        self
     }
 
     pub fn set_memory(&mut self, memory: Memory) {

@@ -7,6 +7,7 @@
 //! one that vanishes from the catalogue is still being fetched. Ids are given out in order and never reused.
 
 use hashbrown::{HashMap, HashSet};
+use serde::{Deserialize, Serialize};
 
 use super::episode::Episode;
 use super::path::{derived_slugs, percent_decoded, raw_path};
@@ -14,7 +15,7 @@ use super::verdict::FileFacts;
 use crate::units::{EpisodeId, Timestamp};
 
 /// Where episodes come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mode {
     /// A catalogue names them.
     Catalog,
@@ -30,7 +31,7 @@ pub struct Resolved {
 }
 
 /// The episodes known, by id and by path.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Registry {
     mode: Mode,
     feeds: HashSet<Box<[u8]>>,
@@ -42,7 +43,7 @@ pub struct Registry {
 }
 
 /// Where an episode is, or was: with a host only where that is known.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Place {
     host: Option<Box<str>>,
     episode: EpisodeId,
@@ -58,7 +59,7 @@ impl Place {
 }
 
 /// What the counting of a line needs of its episode.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     pub file: FileFacts,
     pub published_at: Option<Timestamp>,
@@ -166,6 +167,7 @@ impl Registry {
             duration_ms: None,
             audio_start: 0,
             published_at: None,
+            chapters: None,
             show,
             slug,
         }))

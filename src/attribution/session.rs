@@ -9,6 +9,8 @@ mod rolling;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 pub use calendar::CalendarSessions;
 pub use rolling::RollingSessions;
 
@@ -18,7 +20,7 @@ use super::verdict::Thresholds;
 use crate::units::{AgentId, ByteCount, Country, EpisodeId, ListenerKey, Timestamp, UtcDay, UtcHour};
 
 /// How long one listener counts once for one episode (IAB §5.5.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Window {
     /// The UTC day of the request's start.
     #[default]
@@ -120,7 +122,7 @@ impl Joined {
 }
 
 /// The open sessions, by the rule of one window.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Sessions {
     Calendar(CalendarSessions),
     Rolling(RollingSessions),

@@ -51,5 +51,6 @@ pub fn episode(show: &str, slug: &str, path: &str) -> Episode {
         duration_ms: None,
         audio_start: 0,
         published_at: None,
+        chapters: None,
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use super::agent::{Agent, AgentTable};
 use super::listener::{AgentDigest, ListenerKeys};
@@ -31,8 +32,17 @@ pub struct UserAgents {
     blocked: Vec<String>,
     known: HashMap<Box<[u8]>, KnownAgent>,
     /// Distinct classifications, by [`AgentId`]. Far fewer than user agents.
-    agents: Vec<Agent>,
+    agents: Vec<Classified>,
+    /// Those that the table in use may give again.
     ids: HashMap<Agent, AgentId>,
+}
+
+/// A classification that was given an id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Classified {
+    agent: Agent,
+    /// By name: the table it is of may be replaced.
+    app: Box<str>,
 }
 
 impl UserAgents {
@@ -45,6 +55,25 @@ impl UserAgents {
     pub fn replace_table(&mut self, table: Arc<AgentTable>, blocked: Vec<String>) {
         self.known.clear();
         (self.table, self.blocked) = (table, blocked);
+        self.index();
+    }
+
+    /// Those that were given an id, in its order: what is to be saved.
+    pub fn classified(&self) -> &[Classified] {
+        &self.agents
+    }
+
+    /// With the ids given out before.
+    pub fn restored(mut self, agents: Vec<Classified>) -> Self {
+        self.agents = agents;
+        self.index();
+        self
+    }
+
+    /// Another table counts apps in another way.
+    fn index(&mut self) {
+        let known = (0..).zip(&self.agents).filter(|(_, it)| self.table.is_app(it.agent.app, &it.app));
+        self.ids = known.map(|(id, it)| (it.agent, AgentId(id))).collect();
     }
 
     /// An absent user agent is an empty one.
@@ -69,7 +98,8 @@ impl UserAgents {
 
     fn intern(&mut self, agent: Agent) -> AgentId {
         *self.ids.entry(agent).or_insert_with_key(|agent| {
-            self.agents.push(*agent);
+            let app = self.table.app_name(agent.app).into();
+            self.agents.push(Classified { agent: *agent, app });
             AgentId(u32::try_from(self.agents.len() - 1).expect("fewer than 2^32 classifications"))
         })
     }
@@ -78,8 +108,14 @@ impl UserAgents {
         &self.table
     }
 
+    /// Its app and rule are of the table it was classified by: after a change of tables ask [`Self::app`].
     pub fn agent(&self, id: AgentId) -> &Agent {
-        &self.agents[id.0 as usize]
+        &self.agents[id.0 as usize].agent
+    }
+
+    /// The app's name, whatever table is in use by now.
+    pub fn app(&self, id: AgentId) -> &str {
+        &self.agents[id.0 as usize].app
     }
 }
 

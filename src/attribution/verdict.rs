@@ -3,6 +3,8 @@
 //! The decision is made on everything the session received, so it never depends on the order of its requests.
 //! It may be taken back: where a larger size is learnt, the same bytes may be too few.
 
+use serde::{Deserialize, Serialize};
+
 use super::coverage::{Coverage, Precision};
 use super::delivery::{Delivery, place_suffix};
 use crate::units::ByteCount;
@@ -27,7 +29,7 @@ impl Default for Thresholds {
 }
 
 /// What is known of the episode's file from the catalogue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileFacts {
     pub size: Option<u64>,
     pub duration_ms: Option<u64>,
@@ -54,14 +56,14 @@ impl FileFacts {
 }
 
 /// Everything the requests of one session delivered.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Received {
     coverage: Coverage,
     rare: Option<Box<Rare>>,
 }
 
 /// What few sessions have.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Rare {
     unplaced: ByteCount,
     /// Length asked for and bytes sent, to be placed once the size is known.

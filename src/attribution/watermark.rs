@@ -6,13 +6,15 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::units::{SourceId, Timestamp, UtcDay};
 
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(5 * 60);
 const SILENT_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// How far each source has come, and which days that closes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Watermark {
     lateness: Duration,
     sources: Vec<SourceMark>,
@@ -20,7 +22,7 @@ pub struct Watermark {
     open_from: Option<UtcDay>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct SourceMark {
     mark: Option<Timestamp>,
     heard_at: Option<Timestamp>,

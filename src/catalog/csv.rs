@@ -1,7 +1,8 @@
 //! A catalogue as a CSV file (RFC 4180), one episode a row.
 //!
 //! The first line names the columns, in any order and in either case:
-//! `show,episode,path,bytes,duration_s,published_at,audio_start`, and if wanted `title`, `show_title` and `host`.
+//! `show,episode,path,bytes,duration_s,published_at,audio_start`, and if wanted `title`, `show_title`, `host` and
+//! `chapters` (a URL, or a path from the CSV's folder).
 //! `show`, `episode` (both slugs, to the letter) and `path` are required; the rest may be empty or missing, from
 //! the end of a row too. 0 bytes or seconds are unknown. Columns of other names are not looked at.
 //!
@@ -10,22 +11,31 @@
 //! one path on one host, the later holds.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use ::csv::{ByteRecord, ReaderBuilder, Trim};
 
 use super::item::MAX_SLUG_BYTES;
 use super::problem::{Cost, Error, Fault, Place, Problem};
 use super::values::{self, Unreadable};
-use super::{time, url};
+use super::{chapters, time, url};
 use crate::attribution::Episode;
 
 /// What a CSV file holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CsvCatalog {
     /// In the file's order; no two of one show and slug, nor of one host and path.
-    pub episodes: Vec<Episode>,
+    pub rows: Vec<CsvEpisode>,
     /// In the file's order.
     pub problems: Vec<Problem>,
+}
+
+/// What a row says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CsvEpisode {
+    pub episode: Episode,
+    /// The URL or path of its chapters.
+    pub chapters_at: Option<String>,
 }
 
 /// The columns, as the header names them.
@@ -41,10 +51,11 @@ enum Column {
     Title,
     ShowTitle,
     Host,
+    Chapters,
 }
 
 impl Column {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Show,
         Self::Episode,
         Self::Path,
@@ -55,6 +66,7 @@ impl Column {
         Self::Title,
         Self::ShowTitle,
         Self::Host,
+        Self::Chapters,
     ];
     const REQUIRED: [Self; 3] = [Self::Show, Self::Episode, Self::Path];
 
@@ -70,15 +82,16 @@ impl Column {
             Self::Title => "title",
             Self::ShowTitle => "show_title",
             Self::Host => "host",
+            Self::Chapters => "chapters",
         }
     }
 }
 
-/// Reads a whole file. `name` is what problems call it.
+/// Reads a whole file. `name` is what problems call it; `folder` is where it is, None if it is not a local file.
 ///
 /// # Errors
 /// The header lacks a required column, or names one twice: then nothing can be trusted.
-pub fn parse(bytes: &[u8], name: &str) -> Result<CsvCatalog, Error> {
+pub fn parse(bytes: &[u8], name: &str, folder: Option<&Path>) -> Result<CsvCatalog, Error> {
     let mut reader =
         ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).from_reader(bytes);
     // Reading bytes from memory, records of any length, cannot fail: what ends the loop is the end.
@@ -90,10 +103,11 @@ pub fn parse(bytes: &[u8], name: &str) -> Result<CsvCatalog, Error> {
             continue; // `,,,`: what a spreadsheet leaves of a cleared row
         }
         let line = record.position().map_or(0, ::csv::Position::line);
-        let mut row =
-            Row { source: name, line, columns: &columns, record: &record, problems: &mut rows.problems };
+        let problems = &mut rows.problems;
+        let mut row = Row { source: name, line, columns: &columns, record: &record, problems };
         if let Some(episode) = row.episode() {
-            rows.add(episode, name, line);
+            let chapters_at = row.chapters_at(folder);
+            rows.add(CsvEpisode { episode, chapters_at }, name, line);
         }
     }
     Ok(rows.into_catalog())
@@ -151,6 +165,15 @@ impl<'a> Row<'a> {
             duration_ms: self.value(Column::Duration, values::duration_ms, Fault::Duration),
             audio_start: self.value(Column::AudioStart, values::whole_number, Fault::ByteCount).unwrap_or(0),
             published_at: self.value(Column::PublishedAt, time::iso_time, Fault::Time),
+            chapters: None,
+        })
+    }
+
+    fn chapters_at(&mut self, folder: Option<&Path>) -> Option<String> {
+        let text = self.optional(Column::Chapters);
+        chapters::location(text, folder).unwrap_or_else(|Unreadable| {
+            self.report(Some(Column::Chapters), Fault::ChaptersUrl(text.to_owned()), Cost::Value);
+            None
         })
     }
 
@@ -213,7 +236,7 @@ impl<'a> Row<'a> {
 /// The rows so far. One that a later row replaced leaves a gap.
 #[derive(Debug, Default)]
 struct Rows {
-    episodes: Vec<Option<Episode>>,
+    list: Vec<Option<CsvEpisode>>,
     lines: Vec<u64>,
     by_name: HashMap<(String, String), usize>,
     by_path: HashMap<(Option<String>, String), usize>,
@@ -221,12 +244,12 @@ struct Rows {
 }
 
 impl Rows {
-    fn add(&mut self, episode: Episode, source: &str, line: u64) {
-        let index = self.episodes.len();
+    fn add(&mut self, row: CsvEpisode, source: &str, line: u64) {
+        let (index, episode) = (self.list.len(), &row.episode);
         let same_name = self.by_name.insert((episode.show.clone(), episode.slug.clone()), index);
         let same_path = self.by_path.insert((episode.host.clone(), episode.path.clone()), index);
         for (earlier, named) in [(same_name, true), (same_path, false)] {
-            let Some(earlier) = earlier.filter(|&earlier| self.episodes[earlier].take().is_some()) else {
+            let Some(earlier) = earlier.filter(|&earlier| self.list[earlier].take().is_some()) else {
                 continue;
             };
             let line_before = self.lines[earlier];
@@ -242,12 +265,12 @@ impl Rows {
             let place = Place::Line { line, column: None };
             self.problems.push(Problem { source: source.to_owned(), place, fault, cost: Cost::Earlier });
         }
-        self.episodes.push(Some(episode));
+        self.list.push(Some(row));
         self.lines.push(line);
     }
 
     fn into_catalog(self) -> CsvCatalog {
-        CsvCatalog { episodes: self.episodes.into_iter().flatten().collect(), problems: self.problems }
+        CsvCatalog { rows: self.list.into_iter().flatten().collect(), problems: self.problems }
     }
 }
 
@@ -258,7 +281,11 @@ mod tests {
     const HEADER: &str = "show,episode,path,bytes,duration_s,published_at,audio_start\n";
 
     fn read(text: &str) -> CsvCatalog {
-        parse(text.as_bytes(), "c.csv").expect("a header")
+        parse(text.as_bytes(), "c.csv", None).expect("a header")
+    }
+
+    fn episodes(text: &str) -> Vec<Episode> {
+        read(text).rows.into_iter().map(|row| row.episode).collect()
     }
 
     fn problems(text: &str) -> Vec<String> {
@@ -267,8 +294,8 @@ mod tests {
 
     #[test]
     fn a_full_row() {
-        let text = "show,episode,path,bytes,duration_s,published_at,audio_start,title,show_title,host,guid\n\
-                    go,1,/go/1.mp3,48000000,1834.5,2026-11-01T05:00:00Z,4096,\"One, two\",Go Time,CDN.example.com,g1\n";
+        let text = "show,episode,path,bytes,duration_s,published_at,audio_start,title,show_title,host,guid,chapters\n\
+                    go,1,/go/1.mp3,48000000,1834.5,2026-11-01T05:00:00Z,4096,\"One, two\",Go Time,CDN.example.com,g1,https://h/1.json\n";
         let expected = Episode {
             show: "go".into(),
             show_title: "Go Time".into(),
@@ -280,8 +307,11 @@ mod tests {
             duration_ms: Some(1_834_500),
             audio_start: 4096,
             published_at: crate::units::Timestamp::from_seconds(1_793_509_200),
+            chapters: None,
         };
-        assert_eq!(read(text), CsvCatalog { episodes: vec![expected], problems: vec![] });
+        let chapters_at = Some("https://h/1.json".into());
+        let rows = vec![CsvEpisode { episode: expected, chapters_at }];
+        assert_eq!(read(text), CsvCatalog { rows, problems: vec![] });
     }
 
     #[test]
@@ -291,7 +321,9 @@ mod tests {
         for row in rows {
             let catalog = read(&format!("{HEADER}{row}\n"));
             assert_eq!(catalog.problems, [], "{row}");
-            let [episode] = &catalog.episodes[..] else { panic!("{row}: {:?}", catalog.episodes) };
+            let [CsvEpisode { episode, chapters_at: None }] = &catalog.rows[..] else {
+                panic!("{row}: {:?}", catalog.rows)
+            };
             assert_eq!((&*episode.show, &*episode.slug, &*episode.path), ("go", "1", "/go/1.mp3"), "{row}");
             let unknown = (episode.size, episode.duration_ms, episode.published_at, &episode.host);
             assert_eq!(unknown, (None, None, None, &None), "{row}");
@@ -303,7 +335,7 @@ mod tests {
     fn columns_go_by_name() {
         let text =
             "\u{feff}Path,BYTES, episode ,colour,show\r\n/1.mp3,7,one,red,go\r\n,,,,\r\n\r\n/2.mp3,8,two,,go";
-        let found = read(text).episodes;
+        let found = episodes(text);
         let found: Vec<_> = found.iter().map(|e| (&*e.show, &*e.slug, &*e.path, e.size)).collect();
         assert_eq!(found, [("go", "one", "/1.mp3", Some(7)), ("go", "two", "/2.mp3", Some(8))]);
     }
@@ -341,15 +373,32 @@ mod tests {
             assert_eq!(problems(&format!("{HEADER}{row}")), [format!("c.csv: line 2: {expected}")], "{row}");
         }
         let latin =
-            parse(b"show,episode,path,title\ngo,1,/1.mp3,caf\xe9\ngo,2,/\xe9.mp3\n", "c.csv").unwrap();
-        assert_eq!(latin.episodes.len(), 1, "a bad title costs the title, a bad path the episode");
+            parse(b"show,episode,path,title\ngo,1,/1.mp3,caf\xe9\ngo,2,/\xe9.mp3\n", "c.csv", None).unwrap();
+        assert_eq!(latin.rows.len(), 1, "a bad title costs the title, a bad path the episode");
         assert!(latin.problems.iter().all(|problem| problem.fault == Fault::NotUtf8), "{:?}", latin.problems);
+    }
+
+    #[test]
+    fn files_of_chapters_are_beside_the_csv() {
+        let text = "show,episode,path,chapters\ngo,1,/1.mp3,1.json\n";
+        let at = |folder| {
+            let CsvCatalog { rows, problems } = parse(text.as_bytes(), "c.csv", folder).unwrap();
+            let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            (rows[0].chapters_at.clone(), problems)
+        };
+        assert_eq!(at(Some(Path::new("/etc"))), (Some("/etc/1.json".to_owned()), vec![]));
+        let remote = "c.csv: line 2: chapters \"1.json\" is no URL of chapters; write https://host/path; taken as unknown";
+        assert_eq!(
+            at(None),
+            (None, vec![remote.to_owned()]),
+            "a CSV from elsewhere names no files of this machine"
+        );
     }
 
     #[test]
     fn the_later_of_two_rows_holds() {
         let text = format!("{HEADER}go,1,/a.mp3,1\ngo,1,/b.mp3,2\njs,1,/b.mp3,3\njs,2,/c.mp3,4\n");
-        let left: Vec<_> = read(&text).episodes.iter().map(|e| (e.show.clone(), e.size)).collect();
+        let left: Vec<_> = episodes(&text).iter().map(|e| (e.show.clone(), e.size)).collect();
         assert_eq!(left, [("js".to_owned(), Some(3)), ("js".to_owned(), Some(4))]);
         assert_eq!(
             problems(&text),
@@ -360,7 +409,7 @@ mod tests {
         );
         let hosts = "show,episode,path,host\ngo,1,/a.mp3,one.example\ngo,2,/a.mp3,two.example\n";
         assert_eq!(
-            (read(hosts).episodes.len(), problems(hosts).len()),
+            (episodes(hosts).len(), problems(hosts).len()),
             (2, 0),
             "one path on two hosts is two files"
         );
@@ -375,7 +424,7 @@ mod tests {
             ("show,episode\n", "c.csv: the first line has no column path"),
             ("show,episode,path,Path\n", "c.csv: the column path is named twice"),
         ] {
-            let error = parse(text.as_bytes(), "c.csv").expect_err(text).to_string();
+            let error = parse(text.as_bytes(), "c.csv", None).expect_err(text).to_string();
             assert!(error.starts_with(expected), "{text:?}: {error}");
         }
     }
@@ -383,9 +432,9 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_bytes_are_read_without_panic(bytes: Vec<u8>, row: String) {
-            let _ = parse(&bytes, "c.csv");
-            let catalog = parse(format!("{HEADER}{row}\n").as_bytes(), "c.csv").unwrap();
-            proptest::prop_assert!(catalog.episodes.iter().all(|e| e.path.starts_with('/') && e.size != Some(0)));
+            let _ = parse(&bytes, "c.csv", None);
+            let catalog = parse(format!("{HEADER}{row}\n").as_bytes(), "c.csv", None).unwrap();
+            proptest::prop_assert!(catalog.rows.iter().all(|row| row.episode.path.starts_with('/') && row.episode.size != Some(0)));
         }
     }
 }

@@ -9,8 +9,12 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use ureq::http::header::{ACCEPT, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
+use ureq::http::header::{
+    ACCEPT, ACCEPT_ENCODING, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RANGE,
+};
 use ureq::http::{HeaderMap, HeaderName, StatusCode};
+use ureq::typestate::WithoutBody;
+use ureq::{Body, RequestBuilder};
 
 /// Follows so many redirects, then gives up.
 const MAX_REDIRECTS: u32 = 10;
@@ -58,29 +62,57 @@ pub(super) fn url(
     validators: &Validators,
     max_bytes: u64,
 ) -> Result<Document, FetchError> {
-    let mut request =
+    let request =
         agent.get(url).header(ACCEPT, "application/rss+xml, application/xml, text/xml, text/csv, */*;q=0.5");
+    let Some((mut body, validators)) = ask(request, validators, &[StatusCode::OK])? else {
+        return Ok(Document::Unchanged);
+    };
+    let bytes = body.with_config().limit(max_bytes).read_to_vec().map_err(|error| match error {
+        ureq::Error::BodyExceedsLimit(max_bytes) => FetchError::TooLarge { max_bytes },
+        error => FetchError::Http(error),
+    })?;
+    Ok(Document::Read { bytes, validators })
+}
+
+/// Asks for the first `max_bytes` of a file over HTTP, unless it is still what `validators` came with: then None.
+/// A server that knows no ranges sends all of it; what the caller does not read is not fetched.
+pub(super) fn beginning(
+    agent: &ureq::Agent,
+    url: &str,
+    validators: &Validators,
+    max_bytes: u64,
+) -> Result<Option<(impl Read + use<>, Validators)>, FetchError> {
+    let request = agent
+        .get(url)
+        .header(ACCEPT, "application/json+chapters, application/json, audio/*, */*;q=0.5")
+        .header(ACCEPT_ENCODING, "identity") // a range is one of the bytes as they are sent
+        .header(RANGE, format!("bytes=0-{}", max_bytes.saturating_sub(1)));
+    let answer = ask(request, validators, &[StatusCode::OK, StatusCode::PARTIAL_CONTENT])?;
+    Ok(answer.map(|(body, validators)| (body.into_reader(), validators)))
+}
+
+/// None where nothing has changed.
+fn ask(
+    mut request: RequestBuilder<WithoutBody>,
+    validators: &Validators,
+    good: &[StatusCode],
+) -> Result<Option<(Body, Validators)>, FetchError> {
     for (name, value) in [(IF_NONE_MATCH, &validators.etag), (IF_MODIFIED_SINCE, &validators.last_modified)] {
         if let Some(value) = value {
             request = request.header(name, value);
         }
     }
-    let mut response = request.call()?;
+    let response = request.call()?;
     match response.status() {
-        StatusCode::OK => {}
-        StatusCode::NOT_MODIFIED if *validators != Validators::default() => return Ok(Document::Unchanged),
+        status if good.contains(&status) => {}
+        StatusCode::NOT_MODIFIED if *validators != Validators::default() => return Ok(None),
         status => return Err(FetchError::Status(status)),
     }
     let validators = Validators {
         etag: header(response.headers(), &ETAG),
         last_modified: header(response.headers(), &LAST_MODIFIED),
     };
-    let bytes =
-        response.body_mut().with_config().limit(max_bytes).read_to_vec().map_err(|error| match error {
-            ureq::Error::BodyExceedsLimit(max_bytes) => FetchError::TooLarge { max_bytes },
-            error => FetchError::Http(error),
-        })?;
-    Ok(Document::Read { bytes, validators })
+    Ok(Some((response.into_body(), validators)))
 }
 
 /// Reads a document from a file.

@@ -22,6 +22,8 @@ pub(super) struct Item {
     /// What it is recognised by in the next listing: a feed item's guid, or what stands for it.
     pub(super) identity: String,
     pub(super) episode: Episode,
+    /// The URL or path of its chapters, which are not read yet.
+    pub(super) chapters_at: Option<String>,
 }
 
 /// A slug out of any text: its letters and digits in lower case, each run of others one hyphen. May be empty.
@@ -46,6 +48,12 @@ pub(super) fn hex(text: &str, bytes: usize) -> String {
 pub(super) fn shortened(mut text: String, max_bytes: usize) -> String {
     text.truncate(text.floor_char_boundary(max_bytes));
     text
+}
+
+/// White space and control characters made one space each, cut to at most so many bytes.
+pub(super) fn one_line(text: &str, max_bytes: usize) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    shortened(words.collect::<Vec<_>>().join(" "), max_bytes)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::known::{Format, Known};
 use super::problem::Error;
-use crate::attribution::Episode;
+use crate::attribution::{Chapter, Episode};
 use crate::units::Timestamp;
 
 /// A source's last good copy.
@@ -48,6 +48,8 @@ pub(super) struct EpisodeFields {
     audio_start: u64,
     #[serde(with = "optional_micros")]
     published_at: Option<Timestamp>,
+    #[serde(default)]
+    chapters: Option<Vec<Chapter>>,
 }
 
 /// A point in time as microseconds since the epoch.
@@ -129,6 +131,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::chapters::ChapterFile;
     use crate::catalog::known::Address;
 
     fn kept() -> Kept {
@@ -143,17 +146,29 @@ mod tests {
             duration_ms: Some(1),
             audio_start: 2,
             published_at: Timestamp::from_micros(-1),
+            chapters: Some(vec![Chapter { start_ms: 1_500, title: "Intro".into() }]),
         };
         let former = vec![Address { host: None, path: "/old.mp3".into() }];
-        let known = Known { identity: "g".into(), episode, former, former_size: Some(3), listed: false };
-        let bare = Episode {
+        let chapter_file = ChapterFile::named(Some("https://h/1.json".into()));
+        let known = Known {
+            identity: "g".into(),
+            episode,
+            former,
+            former_size: Some(3),
+            listed: false,
+            chapter_file,
+        };
+        let episode = Episode {
             host: None,
             size: None,
             duration_ms: None,
             published_at: None,
+            chapters: None,
             ..known.episode.clone()
         };
-        let bare = Known { episode: bare, former: vec![], former_size: None, listed: true, ..known.clone() };
+        let chapter_file = ChapterFile::default();
+        let bare = Known { former: vec![], former_size: None, listed: true, chapter_file, ..known.clone() };
+        let bare = Known { episode, ..bare };
         Kept {
             format: Format::Rss,
             refreshed_at: Timestamp::from_micros(5).unwrap(),
@@ -171,6 +186,22 @@ mod tests {
         assert_eq!(read(&inner, "https://h/feed").unwrap(), Some(kept()));
         assert_eq!(read(&inner, "https://h/other").unwrap(), None);
         assert_eq!(fs::read_dir(&inner).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_copy_of_before_there_were_chapters_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "feed", "feed", &kept()).unwrap();
+        let path = path(folder.path(), "feed");
+        let mut file: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        for episode in file["episodes"].as_array_mut().unwrap() {
+            let episode = episode.as_object_mut().unwrap();
+            assert!(episode.remove("chapters").is_some() && episode.remove("chapter_file").is_some());
+        }
+        fs::write(&path, file.to_string()).unwrap();
+        let list = read(folder.path(), "feed").unwrap().unwrap().list;
+        assert_eq!((list.len(), &list[0].episode.chapters), (2, &None));
+        assert_eq!(list[0].chapter_file, ChapterFile::default());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::chapters::ChapterFile;
 use super::item::{Item, distinguished};
 use super::kept::EpisodeFields;
 use crate::attribution::Episode;
@@ -51,6 +52,9 @@ pub(super) struct Known {
     pub(super) former_size: Option<u64>,
     /// Whether the last listing had it.
     pub(super) listed: bool,
+    /// What the episode's chapters are read from.
+    #[serde(default)]
+    pub(super) chapter_file: ChapterFile,
 }
 
 /// What a source is written in, and so what a listing means.
@@ -84,6 +88,8 @@ pub enum ChangeKind {
         from: String,
         to: String,
     },
+    /// It has so many chapters now, in the file that the catalogue names.
+    Chapters(usize),
     /// The feed does not list it any more. It stays in the catalogue.
     Unlisted,
     /// The CSV does not list it any more. It leaves the catalogue.
@@ -98,6 +104,7 @@ impl fmt::Display for Change {
             ChangeKind::Added => f.write_str("added"),
             ChangeKind::Resized { from, to } => write!(f, "{from} bytes became {to}"),
             ChangeKind::Moved { from, to } => write!(f, "moved from {from} to {to}; both are counted"),
+            ChangeKind::Chapters(count) => write!(f, "{count} chapters, new or changed"),
             ChangeKind::Unlisted => f.write_str("no longer listed; still counted"),
             ChangeKind::Removed => f.write_str("removed"),
         }
@@ -108,8 +115,9 @@ impl fmt::Display for Change {
 const MAX_FORMER_ADDRESSES: usize = 16;
 
 impl Known {
-    fn new(Item { identity, episode }: Item) -> Self {
-        Self { identity, episode, former: Vec::new(), former_size: None, listed: true }
+    pub(super) fn new(Item { identity, episode, chapters_at }: Item) -> Self {
+        let chapter_file = ChapterFile::named(chapters_at);
+        Self { identity, episode, former: Vec::new(), former_size: None, listed: true, chapter_file }
     }
 
     /// Takes in what a new listing says of it.
@@ -120,6 +128,12 @@ impl Known {
         self.listed = true;
         if format == Format::Rss {
             self.keep_what_is_not_said(&old);
+        }
+        if format == Format::Rss || item.chapters_at.is_some() {
+            self.episode.chapters.clone_from(&old.chapters);
+        }
+        if format == Format::Csv || item.chapters_at.is_some() {
+            self.chapter_file.rename(item.chapters_at);
         }
         if let (Some(from), Some(to)) = (old.size, self.episode.size)
             && from != to
@@ -149,7 +163,7 @@ impl Known {
         }
     }
 
-    fn change(&self, kind: ChangeKind) -> Change {
+    pub(super) fn change(&self, kind: ChangeKind) -> Change {
         Change { show: self.episode.show.clone(), episode: self.episode.slug.clone(), kind }
     }
 }
@@ -167,6 +181,10 @@ impl KnownEpisodes {
 
     pub(super) fn list(&self) -> &[Known] {
         &self.list
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Known> {
+        self.list.iter_mut()
     }
 
     /// The show that the source's episodes have been of; a feed's title may change, the show's slug must not.
@@ -260,8 +278,9 @@ mod tests {
             duration_ms: Some(60_000),
             audio_start: 0,
             published_at: None,
+            chapters: None,
         };
-        Item { identity: identity.into(), episode }
+        Item { identity: identity.into(), episode, chapters_at: None }
     }
 
     /// What changes, and then each episode as `slug path size`.
@@ -300,6 +319,27 @@ mod tests {
             (vec![], Some(6)),
             "a length that is gone is no news"
         );
+    }
+
+    #[test]
+    fn chapters_stand_until_others_are_read() {
+        let chapters = Some(vec![crate::attribution::Chapter { start_ms: 0, title: "Intro".into() }]);
+        let named = |at: Option<&str>| Item { chapters_at: at.map(str::to_owned), ..item("a", "/1.mp3", 5) };
+        for (format, next, at, stand) in [
+            (Format::Rss, Some("https://h/1"), Some("https://h/1"), true),
+            (Format::Rss, Some("https://h/2"), Some("https://h/2"), true),
+            (Format::Rss, None, Some("https://h/1"), true),
+            (Format::Csv, Some("https://h/2"), Some("https://h/2"), true),
+            (Format::Csv, None, None, false),
+        ] {
+            let mut known = KnownEpisodes::default();
+            known.update(vec![named(Some("https://h/1"))], format, 9);
+            known.iter_mut().for_each(|known| known.episode.chapters.clone_from(&chapters));
+            let (changes, _) = known.update(vec![named(next)], format, 9);
+            let [known] = known.list() else { panic!("one episode") };
+            assert_eq!((changes, known.chapter_file.at()), (vec![], at), "{format:?} {next:?}");
+            assert_eq!(known.episode.chapters.is_some(), stand, "{format:?} {next:?}");
+        }
     }
 
     #[test]

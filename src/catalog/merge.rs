@@ -87,6 +87,9 @@ fn fill_in(episode: &mut Episode, other: &Episode) {
     episode.size = episode.size.or(other.size);
     episode.duration_ms = episode.duration_ms.or(other.duration_ms);
     episode.published_at = episode.published_at.or(other.published_at);
+    if episode.chapters.is_none() {
+        episode.chapters.clone_from(&other.chapters);
+    }
     if episode.audio_start == 0 {
         episode.audio_start = other.audio_start;
     }
@@ -100,6 +103,7 @@ fn fill_in(episode: &mut Episode, other: &Episode) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::item::Item;
 
     fn known(show: &str, slug: &str, host: Option<&str>, paths: &[&str], size: Option<u64>) -> Known {
         let address = |path: &&str| Address { host: host.map(str::to_owned), path: (*path).to_owned() };
@@ -114,9 +118,10 @@ mod tests {
             duration_ms: None,
             audio_start: 0,
             published_at: None,
+            chapters: None,
         };
         let former = paths[1..].iter().map(address).collect();
-        Known { identity: slug.into(), episode, former, former_size: None, listed: true }
+        Known { former, ..Known::new(Item { identity: slug.into(), episode, chapters_at: None }) }
     }
 
     fn entries(sources: &[&[Known]]) -> Vec<String> {
@@ -138,6 +143,20 @@ mod tests {
             ["go/1 h/old.mp3 9 h", "go/1 /1.mp3 9 h"],
             "a given value holds"
         );
+    }
+
+    #[test]
+    fn chapters_are_the_first_source_s_that_knows_some() {
+        let chapters =
+            |title: &str| Some(vec![crate::attribution::Chapter { start_ms: 0, title: title.into() }]);
+        let mut sources = ["csv", "feed", "other"].map(|show| [known(show, "1", None, &["/1.mp3"], None)]);
+        sources[1][0].episode.chapters = chapters("feed");
+        sources[2][0].episode.chapters = chapters("other");
+        let merged_chapters =
+            |sources: &[[Known; 1]]| merged(sources.iter().map(|source| &source[..])).remove(0).chapters;
+        assert_eq!(merged_chapters(&sources), chapters("feed"));
+        sources[0][0].episode.chapters = Some(vec![]);
+        assert_eq!(merged_chapters(&sources), Some(vec![]), "none at all is known as well");
     }
 
     #[test]

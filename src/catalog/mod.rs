@@ -1,12 +1,13 @@
 //! Which episodes there are: CSV files and podcast feeds, by file or URL, into one catalogue.
 //!
 //! [`Catalog::open`] reads files and the copies kept on disk, without network; [`Catalog::refresh`] looks again at
-//! every source, and blocks until all have answered or their time is up. Both give the same list of
-//! [`Episode`]s for attribution to match requests with; matching is not done here.
+//! every source, then at files of chapters, and blocks until all have answered or their time is up. Both give the same
+//! list of [`Episode`]s for attribution to match requests with; matching is not done here.
 //!
 //! What always holds: a source that fails, in whatever way, takes nothing out of the catalogue; what a feed has
 //! once listed stays; each fault of a source is told, with its place, and costs no more than that place.
 
+mod chapters;
 pub mod csv;
 mod fetch;
 mod item;
@@ -20,9 +21,11 @@ mod time;
 mod url;
 mod values;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use chapters::ChaptersError;
 pub use fetch::FetchError;
 pub use known::{Change, ChangeKind};
 pub use problem::{Cost, Error, Fault, Place, Problem};
@@ -34,7 +37,7 @@ use crate::units::Timestamp;
 use known::Format;
 use source::Watched;
 
-/// How many sources are fetched at once.
+/// How many sources, or files of chapters, are fetched at once.
 const PARALLEL_FETCHES: usize = 8;
 
 /// The bounds of a catalogue.
@@ -50,6 +53,8 @@ pub struct Settings {
     pub max_document_bytes: u64,
     /// How many episodes of one source are known at most.
     pub max_episodes: usize,
+    /// How many files of chapters are read in one refresh at most; with 0 none is.
+    pub max_chapter_files: usize,
 }
 
 impl Default for Settings {
@@ -60,6 +65,7 @@ impl Default for Settings {
             timeout: Duration::from_secs(30),
             max_document_bytes: 64 << 20,
             max_episodes: 100_000,
+            max_chapter_files: 100,
         }
     }
 }
@@ -73,6 +79,17 @@ pub struct Refresh {
     pub changes: Vec<Change>,
     /// What failed, each naming its source. The catalogue stands all the same.
     pub errors: Vec<Error>,
+    /// What is newly wrong with files of chapters.
+    pub problems: Vec<Problem>,
+}
+
+/// How far the files of chapters are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChapterFiles {
+    /// How many episodes have one.
+    pub named: usize,
+    /// Of how many of them it was read.
+    pub read: usize,
 }
 
 /// All episodes of all sources.
@@ -81,6 +98,7 @@ pub struct Catalog {
     sources: Vec<Watched>,
     settings: Settings,
     agent: ureq::Agent,
+    chapters_agent: ureq::Agent,
     episodes: Vec<Episode>,
 }
 
@@ -96,7 +114,8 @@ impl Catalog {
     ) -> Result<Self, Error> {
         let sources = sources.into_iter().map(|source| Watched::new(source, &settings)).collect();
         let agent = fetch::agent(settings.timeout);
-        let mut catalog = Self { sources, settings, agent, episodes: Vec::new() };
+        let chapters_agent = fetch::agent(settings.timeout.min(chapters::TIMEOUT));
+        let mut catalog = Self { sources, settings, agent, chapters_agent, episodes: Vec::new() };
         for source in &mut catalog.sources {
             if let Location::File(_) = source.location() {
                 let fetched = source.fetch(&catalog.agent, catalog.settings.max_document_bytes);
@@ -110,34 +129,36 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// Looks at every source again.
+    /// Looks at every source again, and at files of chapters that are due.
     pub fn refresh(&mut self, now: Timestamp) -> Refresh {
-        let fetched = self.fetch_all();
         let mut refresh = Refresh::default();
+        self.refresh_sources(now, &mut refresh);
+        self.refresh_chapters(now, &mut refresh);
+        refresh.changed = self.merge();
+        refresh
+    }
+
+    fn refresh_sources(&mut self, now: Timestamp, refresh: &mut Refresh) {
+        let max_bytes = self.settings.max_document_bytes;
+        let fetched = in_parallel(&self.sources, |source| source.fetch(&self.agent, max_bytes));
         for (source, fetched) in self.sources.iter_mut().zip(fetched) {
             let (changes, result) = source.take_in(fetched, &self.settings, now);
             refresh.changes.extend(changes);
             refresh.errors.extend(result.err());
         }
-        refresh.changed = self.merge();
-        refresh
     }
 
-    fn fetch_all(&self) -> Vec<Result<fetch::Document, FetchError>> {
-        let max_bytes = self.settings.max_document_bytes;
-        let mut fetched = Vec::with_capacity(self.sources.len());
-        for sources in self.sources.chunks(PARALLEL_FETCHES) {
-            std::thread::scope(|scope| {
-                let fetch = |source: &'_ Watched| source.fetch(&self.agent, max_bytes);
-                let threads: Vec<_> =
-                    sources.iter().map(|source| scope.spawn(move || fetch(source))).collect();
-                let results = threads.into_iter().map(|thread| thread.join());
-                fetched.extend(
-                    results.map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))),
-                );
-            });
+    fn refresh_chapters(&mut self, now: Timestamp, refresh: &mut Refresh) {
+        let episodes = self.sources.iter().flat_map(|source| source.known().list());
+        let due = chapters::due(episodes, now, self.settings.max_chapter_files);
+        let read = in_parallel(&due, |file| file.read(&self.chapters_agent));
+        let answers: HashMap<_, _> = due.iter().map(|file| &*file.at).zip(read).collect();
+        for source in &mut self.sources {
+            let (changes, problems, result) = source.take_chapters(&answers, &self.settings, now);
+            refresh.changes.extend(changes);
+            refresh.problems.extend(problems);
+            refresh.errors.extend(result.err());
         }
-        fetched
     }
 
     /// Whether the list is another one now.
@@ -159,7 +180,7 @@ impl Catalog {
 
     /// What is wrong in the sources as last read.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
-        self.sources.iter().flat_map(|source| source.problems())
+        self.sources.iter().flat_map(Watched::problems)
     }
 
     /// How each source fares, in the order of configuration.
@@ -167,9 +188,29 @@ impl Catalog {
         self.sources.iter().map(Watched::status)
     }
 
+    /// How far the files of chapters are read.
+    pub fn chapter_files(&self) -> ChapterFiles {
+        let episodes = self.sources.iter().flat_map(|source| source.known().list());
+        let files = || episodes.clone().map(|known| &known.chapter_file).filter(|file| file.at().is_some());
+        ChapterFiles { named: files().count(), read: files().filter(|file| file.is_read()).count() }
+    }
+
     /// Whether every source has given episodes, now or before. Until then a request may be for an episode that is
     /// not known yet.
     pub fn is_complete(&self) -> bool {
         self.sources.iter().all(|source| !source.known().list().is_empty())
     }
+}
+
+/// The results for all items, in their order, a few at a time.
+fn in_parallel<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T + Sync) -> Vec<T> {
+    let mut results = Vec::with_capacity(items.len());
+    for items in items.chunks(PARALLEL_FETCHES) {
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = items.iter().map(|item| scope.spawn(|| work(item))).collect();
+            let joined = threads.into_iter().map(|thread| thread.join());
+            results.extend(joined.map(|it| it.unwrap_or_else(|panic| std::panic::resume_unwind(panic))));
+        });
+    }
+    results
 }

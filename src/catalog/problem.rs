@@ -1,6 +1,6 @@
 //! What is wrong with a source, where, and what would be right.
 //!
-//! A [`Problem`] costs one value, one row or one feed item, never the catalogue: it is returned beside the
+//! A [`Problem`] costs one value, one row, one feed item or an episode's chapters, never the catalogue: it is returned beside the
 //! episodes, for `check` to fail on and for the service to log and count. An [`Error`] means that a source
 //! gave nothing at all.
 
@@ -34,6 +34,21 @@ pub enum Error {
     Keep { path: PathBuf, error: io::Error },
 }
 
+impl Error {
+    /// The source, as it is shown, where the error is one source's own.
+    pub fn of_source(&self) -> Option<&str> {
+        match self {
+            Self::MissingColumn { file: name, .. }
+            | Self::RepeatedColumn { file: name, .. }
+            | Self::NoEpisodes { name }
+            | Self::Feed { name, .. }
+            | Self::Fetch { name, .. }
+            | Self::TooManyEpisodes { name, .. } => Some(name),
+            Self::Kept { .. } | Self::Keep { .. } => None,
+        }
+    }
+}
+
 /// One thing in a source that could not be used as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -51,11 +66,15 @@ pub enum Place {
     Line { line: u64, column: Option<&'static str> },
     /// A feed's item, counted from 1, and its title.
     Item { number: usize, title: String },
+    /// The file of an episode's chapters.
+    Chapters { show: String, episode: String },
 }
 
 /// What is wrong, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
+    #[error("is followed by no episode; write one a row")]
+    NoRows,
     #[error("is longer than {max_bytes} bytes; write a shorter one")]
     TooLong { max_bytes: usize },
     #[error("is empty, but every episode needs one")]
@@ -78,6 +97,15 @@ pub enum Fault {
     ExtraFields,
     #[error("names the episode {show}/{slug} of line {line} again")]
     RepeatedEpisode { show: String, slug: String, line: u64 },
+    #[error("{0:?} is no URL of chapters; write https://host/path")]
+    ChaptersUrl(String),
+    /// A file of chapters gave none; why, as its error says.
+    #[error("{0}")]
+    Unread(String),
+    #[error("{count} of them, the first number {first}, have no start that can be read; write seconds")]
+    ChapterStarts { count: usize, first: usize },
+    #[error("there are more than {max_chapters}, the most allowed: {left_out} too many")]
+    TooManyChapters { max_chapters: usize, left_out: usize },
     #[error("has the path {path} of line {line} again")]
     RepeatedPath { path: String, line: u64 },
 }
@@ -89,6 +117,22 @@ pub enum Cost {
     Episode,
     /// The earlier of two that contradict each other.
     Earlier,
+    /// Nothing that was there.
+    Nothing,
+    /// The news in a file of chapters.
+    Chapters,
+    /// Those chapters that the fault is about.
+    SomeChapters,
+}
+
+impl Cost {
+    /// Whether an episode is missing in the catalogue for it.
+    pub fn is_an_episode(self) -> bool {
+        match self {
+            Self::Episode | Self::Earlier => true,
+            Self::Value | Self::Nothing | Self::Chapters | Self::SomeChapters => false,
+        }
+    }
 }
 
 /// `catalogue.csv: line 3: duration_s "soon" is no duration; …`
@@ -104,6 +148,7 @@ impl fmt::Display for Place {
             Self::Line { line, column: Some(column) } => write!(f, "line {line}: {column}"),
             Self::Line { line, column: None } => write!(f, "line {line}:"),
             Self::Item { number, title } => write!(f, "item {number} ({title}):"),
+            Self::Chapters { show, episode } => write!(f, "chapters of {show}/{episode}:"),
         }
     }
 }
@@ -114,6 +159,9 @@ impl fmt::Display for Cost {
             Self::Value => "taken as unknown",
             Self::Episode => "the episode is left out",
             Self::Earlier => "the later holds",
+            Self::Nothing => "no episode is known from it yet",
+            Self::Chapters => "what was known of them before stands",
+            Self::SomeChapters => "those are left out",
         })
     }
 }

@@ -11,6 +11,7 @@
 //! | show | the configured name, else the channel's title as a slug |
 //! | slug | the file's name, as without a catalogue, so that history goes on when a feed is added |
 //! | identity | `guid`, where no other item has it; else host and path |
+//! | chapters | the file at `podcast:chapters url` (Podcast Namespace) |
 //!
 //! Where several items' files have one name (`…/audio.mp3`), each slug is told apart by its identity. Where
 //! several items share one file (a rerun), the one published first is the episode: the later date would make
@@ -22,10 +23,10 @@ use std::collections::hash_map::Entry;
 
 use quick_xml::events::Event;
 
-use super::item::{Item, Listing, MAX_SLUG_BYTES, distinguished, shortened, slugified};
+use super::item::{Item, Listing, MAX_SLUG_BYTES, distinguished, one_line, shortened, slugified};
 use super::problem::{Cost, Fault, Place, Problem};
 use super::values::{self, Unreadable};
-use super::{time, url};
+use super::{chapters, time, url};
 use crate::attribution::Episode;
 use crate::units::Timestamp;
 
@@ -52,7 +53,7 @@ pub enum FeedError {
 pub(super) fn parse(bytes: &[u8], name: &str, show: Option<&str>) -> Result<Listing, FeedError> {
     check_depth(bytes)?;
     let channel = ::rss::Channel::read_from(bytes).map_err(FeedError::Rss)?;
-    let show_title = one_line(&channel.title);
+    let show_title = one_line(&channel.title, MAX_TITLE_BYTES);
     let show = show.map_or_else(|| show_slug(&show_title, name), str::to_owned);
     let mut problems = Vec::new();
     let mut items = Vec::new();
@@ -118,7 +119,7 @@ impl Reading<'_> {
             show: String::new(),
             show_title: String::new(),
             slug: file_name(&path),
-            title: one_line(self.item.title().unwrap_or_default()),
+            title: one_line(self.item.title().unwrap_or_default(), MAX_TITLE_BYTES),
             path,
             host: Some(host),
             size: self
@@ -127,9 +128,20 @@ impl Reading<'_> {
             duration_ms: self.value(duration, values::duration_ms, Fault::Duration),
             audio_start: 0,
             published_at: self.value(self.item.pub_date().unwrap_or_default(), time::feed_time, Fault::Time),
+            chapters: None,
         };
         let guid = self.item.guid().map_or("", |guid| guid.value().trim());
-        Some(Item { identity: guid.to_owned(), episode })
+        Some(Item { identity: guid.to_owned(), episode, chapters_at: self.chapters_at() })
+    }
+
+    /// `<podcast:chapters url="…" type="application/json+chapters"/>`. The type is not looked at: it is often wrong.
+    fn chapters_at(&mut self) -> Option<String> {
+        let elements = self.item.extensions().get("podcast")?.get("chapters")?;
+        let url = elements.iter().find_map(|element| element.attrs().get("url"))?.trim();
+        chapters::location(url, None).unwrap_or_else(|Unreadable| {
+            self.report(Fault::ChaptersUrl(url.to_owned()), Cost::Value);
+            None
+        })
     }
 
     fn value<T>(
@@ -145,7 +157,7 @@ impl Reading<'_> {
     }
 
     fn report(&mut self, fault: Fault, cost: Cost) {
-        let title = one_line(self.item.title().unwrap_or_default());
+        let title = one_line(self.item.title().unwrap_or_default(), MAX_TITLE_BYTES);
         let place = Place::Item { number: self.number, title };
         self.problems.push(Problem { source: self.source.to_owned(), place, fault, cost });
     }
@@ -162,12 +174,6 @@ fn is_media(enclosure: &::rss::Enclosure) -> bool {
 fn file_name(path: &str) -> String {
     let name = path.rsplit('/').find(|part| !part.trim().is_empty()).unwrap_or(path);
     shortened(name.trim().to_owned(), MAX_SLUG_BYTES)
-}
-
-/// White space and control characters made one space each, cut to a title's length.
-fn one_line(text: &str) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    shortened(words.collect::<Vec<_>>().join(" "), MAX_TITLE_BYTES)
 }
 
 /// Of items that share a file, the one that was published first; where that is not known, the later in the feed.
@@ -206,7 +212,7 @@ fn make_identities_unique(items: &mut [Item]) {
 
 fn make_slugs_unique(items: &mut [Item]) {
     let counts = counts(items, |item| &item.episode.slug);
-    for Item { identity, episode } in items {
+    for Item { identity, episode, .. } in items {
         if counts[&episode.slug] > 1 {
             episode.slug = distinguished(std::mem::take(&mut episode.slug), identity);
         }
@@ -271,6 +277,21 @@ mod tests {
         let mut backward = slugs(&(other + &items.iter().rev().cloned().collect::<String>()));
         backward.reverse();
         assert_eq!(forward, backward, "a slug does not depend on the order of items");
+    }
+
+    #[test]
+    fn chapters_are_named_by_their_url() {
+        let url = |attributes: &str| {
+            let listing = read(&item("https://h/1.mp3", "", &format!("<podcast:chapters {attributes}/>")));
+            (listing.items[0].chapters_at.clone(), listing.problems.len())
+        };
+        let found = (Some("https://h/1.json?a=1&b=2".to_owned()), 0);
+        assert_eq!(url("url=' https://h/1.json?a=1&amp;b=2 ' type='application/json+chapters'"), found);
+        assert_eq!(url("url='https://h/1.json?a=1&amp;b=2' type='text/plain'"), found);
+        assert_eq!(url("type='application/json+chapters'"), (None, 0));
+        assert_eq!(url("url=''"), (None, 0));
+        assert_eq!(url("url='/etc/passwd'"), (None, 1));
+        assert_eq!(read(&item("https://h/1.mp3", "", "")).items[0].chapters_at, None);
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! One source of episodes: where it is, what it last gave, and how it fares.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::chapters::Answer;
 use super::fetch::{self, Document, FetchError, Validators};
 use super::item::{Item, Listing};
 use super::kept::{self, Kept};
 use super::known::{Change, Format, KnownEpisodes};
-use super::problem::{Error, Problem};
+use super::problem::{Cost, Error, Fault, Place, Problem};
 use super::{Settings, csv, rss};
 use crate::units::Timestamp;
 
@@ -44,6 +46,16 @@ impl From<&str> for Location {
         } else {
             Self::File(text.into())
         }
+    }
+}
+
+impl Location {
+    /// The scheme of a URL that cannot be asked, such as `ftp`. A file's name that looks like one is written `./ftp://…`.
+    pub fn foreign_scheme(text: &str) -> Option<&str> {
+        let (scheme, _) = text.split_once("://")?;
+        let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-'));
+        (is_scheme && matches!(Self::from(text), Self::File(_))).then_some(scheme)
     }
 }
 
@@ -125,8 +137,9 @@ impl Watched {
         &self.known
     }
 
-    pub(super) fn problems(&self) -> &[Problem] {
-        &self.problems
+    pub(super) fn problems(&self) -> impl Iterator<Item = &Problem> {
+        let of_chapters = self.known.list().iter().flat_map(|known| known.chapter_file.problems());
+        self.problems.iter().chain(of_chapters)
     }
 
     pub(super) fn status(&self) -> SourceStatus {
@@ -181,7 +194,7 @@ impl Watched {
             let listing = rss::parse(&bytes, &name, show).map_err(|error| Error::Feed { name, error })?;
             (Format::Rss, listing)
         } else {
-            (Format::Csv, csv_listing(&bytes, &name)?)
+            (Format::Csv, self.csv_listing(&bytes, &name)?)
         };
         self.validators = validators; // only now: a document that is no use must be sent again
         Ok(Some((format, listing)))
@@ -211,9 +224,60 @@ impl Watched {
         (changes, result)
     }
 
-    fn keep(&self, folder: &Path, now: Timestamp) -> Result<(), Error> {
-        let kept = Kept { format: self.format, refreshed_at: now, list: self.known.list().to_vec() };
+    fn keep(&self, folder: &Path, refreshed_at: Timestamp) -> Result<(), Error> {
+        let kept = Kept { format: self.format, refreshed_at, list: self.known.list().to_vec() };
         kept::write(folder, &self.key(), &self.name(), &kept)
+    }
+
+    fn csv_listing(&self, bytes: &[u8], name: &str) -> Result<Listing, Error> {
+        let folder = match &self.source.location {
+            Location::File(path) => path.parent(),
+            Location::Url(_) => None,
+        };
+        let csv::CsvCatalog { rows, mut problems } = csv::parse(bytes, name, folder)?;
+        if rows.is_empty() {
+            // A file without rows yet; but one that takes all episodes away, or has nothing but faults, is a mistake.
+            if !self.known.list().is_empty() || !problems.is_empty() {
+                return Err(Error::NoEpisodes { name: name.to_owned() });
+            }
+            problems.push(Problem {
+                source: name.to_owned(),
+                place: Place::Line { line: 1, column: None },
+                fault: Fault::NoRows,
+                cost: Cost::Nothing,
+            });
+        }
+        let identified = |csv::CsvEpisode { episode, chapters_at }| Item {
+            identity: format!("{}/{}", episode.show, episode.slug),
+            episode,
+            chapters_at,
+        };
+        Ok(Listing { items: rows.into_iter().map(identified).collect(), problems })
+    }
+
+    /// Takes in what reading files of chapters gave, each by where it is. Gives what is new.
+    ///
+    /// # Errors
+    /// The chapters are taken in, but could not be kept.
+    pub(super) fn take_chapters(
+        &mut self,
+        answers: &HashMap<&str, Answer>,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> (Vec<Change>, Vec<Problem>, Result<(), Error>) {
+        let (mut changes, mut problems, mut is_worth_keeping) = (Vec::new(), Vec::new(), false);
+        for known in self.known.iter_mut() {
+            let Some(answer) = known.chapter_file.at().and_then(|at| answers.get(at)) else { continue };
+            let (new, kind) = known.chapter_file.take_in(answer, &mut known.episode, now);
+            is_worth_keeping |= kind.is_some() || known.chapter_file.is_remote();
+            changes.extend(kind.map(|kind| known.change(kind)));
+            problems.extend(new);
+        }
+        let result = match &settings.kept_dir {
+            Some(folder) if is_worth_keeping => self.keep(folder, self.refreshed_at.unwrap_or(now)),
+            _ => Ok(()),
+        };
+        (changes, problems, result)
     }
 
     fn name(&self) -> String {
@@ -235,18 +299,6 @@ fn is_xml(bytes: &[u8]) -> bool {
     bytes.starts_with(b"<") || bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
 }
 
-fn csv_listing(bytes: &[u8], name: &str) -> Result<Listing, Error> {
-    let csv::CsvCatalog { episodes, problems } = csv::parse(bytes, name)?;
-    if episodes.is_empty() {
-        return Err(Error::NoEpisodes { name: name.to_owned() });
-    }
-    let identified = |episode: crate::attribution::Episode| Item {
-        identity: format!("{}/{}", episode.show, episode.slug),
-        episode,
-    };
-    Ok(Listing { items: episodes.into_iter().map(identified).collect(), problems })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,6 +314,41 @@ mod tests {
             assert_eq!(Location::from(text).to_string(), shown);
         }
         assert!(matches!(Location::from("http/feed.xml"), Location::File(_)));
+    }
+
+    #[test]
+    fn schemes_that_cannot_be_asked_are_told() {
+        for (text, expected) in [
+            ("ftp://h.example/feed.xml", Some("ftp")),
+            ("s3+x://bucket/feed.xml", Some("s3+x")),
+            ("https://h.example/feed.xml", None),
+            ("HTTP://h.example/feed.xml", None),
+            ("./ftp://feed.xml", None),
+            ("/srv/a://b", None),
+            ("catalog.csv", None),
+        ] {
+            assert_eq!(Location::foreign_scheme(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_csv_without_rows_is_empty_unless_it_held_some() {
+        let settings = Settings::default();
+        let mut watched = Watched::new(Source::at("c.csv"), &settings);
+        let header = b"show,episode,path\n,,\n";
+        let empty = watched.csv_listing(header, "c.csv").unwrap();
+        assert!(empty.items.is_empty());
+        let said = empty.problems[0].to_string();
+        assert!(said.starts_with("c.csv: line 1: is followed by no episode"), "{said}");
+        let broken = b"show,episode,path\ngo,,/1.mp3\n";
+        assert!(matches!(watched.csv_listing(broken, "c.csv"), Err(Error::NoEpisodes { .. })));
+
+        let some = Document::Read {
+            bytes: b"show,episode,path\ngo,1,/1.mp3\n".to_vec(),
+            validators: Validators::default(),
+        };
+        watched.take_in(Ok(some), &settings, Timestamp::default()).1.unwrap();
+        assert!(matches!(watched.csv_listing(header, "c.csv"), Err(Error::NoEpisodes { .. })));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `castmeter check`: is the configuration sound, and what will it be able to count?
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -8,13 +9,13 @@ use clap::Args;
 use super::Failure;
 use super::config::ConfigArgs;
 use super::output::stdout;
-use crate::catalog::Cost;
+use crate::catalog::{Catalog, ChapterFiles, Problem};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::parser::{Field, FieldSet};
 use crate::receiver::{Batch, HttpReceiver, Intake, Refused, SetupError, Surroundings, SyslogReceiver};
-use crate::service::open_offline;
 use crate::service::rules::Rules;
+use crate::service::{Chapters, open_offline};
 
 /// Validate a configuration and say what it counts, and what it cannot for lack of a log field
 #[derive(Debug, Args)]
@@ -53,13 +54,17 @@ impl Check {
     pub fn run(self) -> Result<(), Failure> {
         let config = self.config.load()?;
         let mut problems = Vec::new();
-        let catalog = open_offline(&config, &SystemClock::new(), |problem| problems.push(problem.clone()))?;
-        let rules = Rules::read(&config, catalog.map(|catalog| catalog.episodes().to_vec()))?;
+        let tell = |problem: &Problem| problems.push(problem.clone());
+        let catalog = open_offline(&config, &SystemClock::new(), Chapters::Read, tell)?;
+        let rules = Rules::read(&config, catalog.as_ref().map(|catalog| catalog.episodes().to_vec()))?;
         let mut out = stdout();
         describe_service(&config, &mut out)?;
         match &rules.catalog {
             Some(episodes) => writeln!(out, "episodes: {} in the catalogue", episodes.len())?,
             None => writeln!(out, "episodes: every path that ends as audio does (no catalogue)")?,
+        }
+        if let Some(catalog) = &catalog {
+            describe_chapters(catalog, &mut out)?;
         }
         check_receivers(&config)?;
         let parsers = rules.parsers()?;
@@ -77,7 +82,7 @@ impl Check {
         }
         out.flush()?;
         // A value that is unknown costs a feature; a live feed may lack one at any time.
-        match problems.iter().filter(|problem| problem.cost != Cost::Value).count() {
+        match problems.iter().filter(|problem| problem.cost.is_an_episode()).count() {
             0 => Ok(()),
             lost => Err(Failure::Usage(format!("{lost} episodes are left out of the catalogue, see above"))),
         }
@@ -115,6 +120,28 @@ fn describe_service(config: &Config, out: &mut impl Write) -> std::io::Result<()
         out,
         "a download: {} s of content ({} bit/s where the duration is unknown), window {}",
         counting.listen_seconds, counting.assumed_bitrate, counting.window
+    )
+}
+
+/// Nothing where no episode names any.
+fn describe_chapters(catalog: &Catalog, out: &mut impl Write) -> std::io::Result<()> {
+    let ChapterFiles { named, read } = catalog.chapter_files();
+    if named == 0 {
+        return Ok(());
+    }
+    // An episode is there once for each of its addresses.
+    let episodes: HashMap<_, _> = catalog.episodes().iter().map(|it| ((&it.show, &it.slug), it)).collect();
+    let (mut chapters, mut beyond) = (0_usize, 0_usize);
+    for episode in episodes.into_values().filter(|episode| episode.duration_ms.is_some()) {
+        for chapter in episode.chapters.iter().flatten() {
+            chapters += 1;
+            beyond += usize::from(chapter.content_bin(episode.duration_ms).is_none());
+        }
+    }
+    writeln!(
+        out,
+        "chapters: {read} of {named} files read; of {chapters} chapters in episodes of known duration {beyond} begin \
+         after the end"
     )
 }
 

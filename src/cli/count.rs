@@ -10,12 +10,13 @@ use super::config::ConfigArgs;
 use super::inputs::Inputs;
 use super::output::{Format, Rows, stdout};
 use crate::attribution::{Engine, Fate, Granularity, Policy, Receipt};
+use crate::catalog::Problem;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::parser::LineParser;
 use crate::rollup::{EpisodeDay, EpisodeSums, FateCount, Period, add_line};
 use crate::service::rules::Rules;
-use crate::service::{open_offline, secret};
+use crate::service::{Chapters, open_offline, secret};
 use crate::units::{EpisodeId, SourceId, UtcDay, UtcHour};
 
 /// Count log files offline; nothing is stored
@@ -47,7 +48,8 @@ enum By {
 
 /// The rules of a configuration, with its catalogue as it is now.
 pub fn read_rules(config: &Config) -> Result<Rules, Failure> {
-    let catalog = open_offline(config, &SystemClock::new(), |problem| eprintln!("castmeter: {problem}"))?;
+    let tell = |problem: &Problem| eprintln!("castmeter: {problem}");
+    let catalog = open_offline(config, &SystemClock::new(), Chapters::Unread, tell)?;
     Ok(Rules::read(config, catalog.map(|catalog| catalog.episodes().to_vec()))?)
 }
 

@@ -20,6 +20,7 @@ use super::serve::{failure, runtime, shutdown_signal};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::generate::{self, Generator, Options};
+use crate::receiver::HandedOver;
 use crate::service::{self, Running};
 use crate::store::{Store, StoreError};
 
@@ -49,7 +50,7 @@ impl Demo {
         tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(io::stderr).init();
         runtime()?.block_on(async {
             let shutdown = shutdown_signal()?;
-            let running = service::start(config).await.map_err(failure)?;
+            let running = service::start(config, HandedOver::default()).await.map_err(failure)?;
             let stop = Arc::new(AtomicBool::new(false));
             let sender = self.start_sender(&options, running.http, Arc::clone(&stop))?;
             let screen = Screen { running: &running, clock: &clock, data_dir: &self.data_dir };

@@ -69,6 +69,12 @@ impl Generate {
 
     fn options(&self) -> Result<Options, Failure> {
         let epoch = Timestamp::default().to_utc().date_naive();
+        if self.start < epoch {
+            let day = self.start;
+            return Err(Failure::Usage(format!(
+                "--start: {day} is before 1970-01-01, the first day there is"
+            )));
+        }
         let days = i32::try_from((self.start - epoch).num_days());
         let start = days.map_err(|_| Failure::Usage("--start: no such day".to_owned()))?;
         Ok(Options {

@@ -35,7 +35,10 @@ impl Inputs {
         let progress = progress_bar(&files);
         for path in &files {
             self.read_file(path, &progress, &mut each).map_err(|error| match error {
-                ReadError::Input(cause) => Failure::Failed(format!("{}: {cause}", path.display())),
+                ReadError::Open(cause) => Failure::Failed(format!("{}: {cause}", path.display())),
+                ReadError::Broken { cause, after } => {
+                    Failure::Failed(format!("{}: {cause}, after {after} bytes of lines", path.display()))
+                }
                 ReadError::Output(cause) => Failure::Output(cause),
             })?;
         }
@@ -72,6 +75,7 @@ impl Inputs {
             decode::Decoder::sniffing(BufReader::with_capacity(PIECE_BYTES, progress.wrap_read(raw)))?;
         let mut framer = Framer::new(Framing::Body, self.max_line_bytes);
         let mut piece = vec![0; PIECE_BYTES];
+        let mut after = 0;
         let mut result = Ok(());
         let mut give = |line: Line<'_>| {
             if result.is_ok() {
@@ -81,9 +85,12 @@ impl Inputs {
         loop {
             match reader.read(&mut piece) {
                 Ok(0) => break,
-                Ok(count) => framer.push(&piece[..count], &mut give),
+                Ok(count) => {
+                    after += count as u64;
+                    framer.push(&piece[..count], &mut give);
+                }
                 Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-                Err(cause) => return Err(ReadError::Input(cause)),
+                Err(cause) => return Err(ReadError::Broken { cause, after }),
             }
         }
         framer.finish(TruncatedPolicy::Line, &mut give);
@@ -92,13 +99,18 @@ impl Inputs {
 }
 
 enum ReadError {
-    Input(io::Error),
+    Open(io::Error),
+    /// The file's lines end before it does; so many bytes, inflated, were read.
+    Broken {
+        cause: io::Error,
+        after: u64,
+    },
     Output(io::Error),
 }
 
 impl From<io::Error> for ReadError {
     fn from(cause: io::Error) -> Self {
-        Self::Input(cause)
+        Self::Open(cause)
     }
 }
 

@@ -8,13 +8,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::Failure;
 use super::config::ConfigArgs;
 use crate::config::{Config, LogFormat};
+use crate::receiver::HandedOver;
 use crate::service::{self, ServiceError};
 
 /// Receive log lines, count them, keep the sums
 ///
 /// Takes Fastly's log streaming over HTTP (POST /fastly) and syslog, acknowledges a batch once it is in the
 /// journal, and writes the sums to SQLite or Postgres. Ends in order on SIGTERM and SIGINT. RUST_LOG sets the log's
-/// level and parts.
+/// level and parts. Under systemd it takes over sockets, and says when it serves and that it still moves.
 #[derive(Debug, Args)]
 pub struct Serve {
     #[command(flatten)]
@@ -25,9 +26,11 @@ impl Serve {
     pub fn run(self) -> Result<(), Failure> {
         let config = self.config.load()?;
         log_to_stderr(&config);
+        service::file_limit::raise_for(&config);
+        let handed_over = HandedOver::from_environment().map_err(ServiceError::HandOver).map_err(failure)?;
         runtime()?.block_on(async {
             let shutdown = shutdown_signal()?;
-            let running = service::start(config).await.map_err(failure)?;
+            let running = service::start(config, handed_over).await.map_err(failure)?;
             running.run_until(shutdown).await.map_err(failure)
         })
     }
@@ -53,6 +56,7 @@ pub fn failure(error: ServiceError) -> Failure {
     match error {
         ServiceError::Config(error) => Failure::Config(error),
         ServiceError::Receiver(error) => Failure::Usage(error.to_string()),
+        error @ ServiceError::LeftOver { .. } => Failure::Usage(error.to_string()),
         other => Failure::failed(other),
     }
 }

@@ -88,6 +88,11 @@ pub const KEYS: &[Key] = &[
     text("journal.sync_interval", "SPAN", "Least time between two fsyncs; 0s: one each batch [default: 5ms]"),
     text("journal.keep", "SPAN", "How long committed batches are kept [default: 72h]"),
     integer("journal.max_bytes", "BYTES", "Most the journal may hold [default: 20 GiB]"),
+    text(
+        "state.snapshot_interval",
+        "SPAN",
+        "How often what counting knows is saved for a restart [default: 5m]",
+    ),
     text("counting.window", "WINDOW", "calendar, first_touch or last_touch [default: calendar]"),
     integer("counting.listen_seconds", "SECONDS", "Playing time that makes a download [default: 60]"),
     integer("counting.assumed_bitrate", "BIT/S", "Where an episode's duration is unknown [default: 128000]"),
@@ -114,6 +119,7 @@ pub const KEYS: &[Key] = &[
     integer("metrics.max_episodes", "EPISODES", "Most episodes with metrics of their own [default: 5000]"),
     text("logging.format", "FORMAT", "text or json [default: text]"),
     // Bounds and the like, which most never touch.
+    text("admin.ready_backlog", "SPAN", "How long the store may fail until /readyz says 503 [default: 10m]"),
     text("http.path", "PATH", "Where batches are sent to, exactly [default: /fastly]"),
     list("http.service_ids", "IDS", "Fastly services that the ownership challenge admits [default: any]"),
     text("http.source", "NAME", "What lines without a token are called [default: http]"),
@@ -131,6 +137,7 @@ pub const KEYS: &[Key] = &[
     text("http.drain_timeout", "SPAN", "For requests in progress at a shutdown [default: 20s]"),
     integer("http.head_bytes", "BYTES", "A request's head [default: 64 KiB]"),
     integer("http.body_bytes", "BYTES", "A body as received [default: 100 MiB]"),
+    integer("http.lines", "COUNT", "Lines in a body [default: 10000]"),
     integer("http.inflated_bytes", "BYTES", "A body inflated [default: 256 MiB]"),
     integer("http.inflation_ratio", "RATIO", "Inflated over received, above 4 MiB [default: 200]"),
     integer("http.in_flight_bytes", "BYTES", "All bodies until they are counted [default: 1 GiB]"),

@@ -45,6 +45,7 @@ pub struct Config {
     pub admin: Admin,
     pub store: Store,
     pub journal: Journal,
+    pub state: State,
     pub counting: Counting,
     pub lists: Lists,
     pub metrics: Metrics,
@@ -71,6 +72,7 @@ impl Default for Config {
             admin: Admin::default(),
             store: Store::default(),
             journal: Journal::default(),
+            state: State::default(),
             counting: Counting::default(),
             lists: Lists::default(),
             metrics: Metrics::default(),
@@ -102,11 +104,15 @@ pub struct SourceSettings {
 #[serde(default, deny_unknown_fields)]
 pub struct Admin {
     pub listen: SocketAddr,
+    /// How long the store may fail until `/readyz` says that too much waits for it.
+    #[serde(deserialize_with = "span")]
+    pub ready_backlog: Duration,
 }
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 9310)) }
+        let listen = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 9310));
+        Self { listen, ready_backlog: Duration::from_secs(600) }
     }
 }
 
@@ -152,6 +158,20 @@ impl Journal {
             max_bytes: ByteCount(self.max_bytes),
             ..journal::Settings::default()
         }
+    }
+}
+
+/// `[state]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct State {
+    #[serde(deserialize_with = "span")]
+    pub snapshot_interval: Duration,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { snapshot_interval: Duration::from_secs(300) }
     }
 }
 

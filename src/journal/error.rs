@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::units::ByteCount;
+use crate::units::{ByteCount, JournalPosition};
 
 /// Why the journal takes no more records for the time being. It recovers by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,6 +58,9 @@ pub enum JournalError {
     NewerFormat { path: PathBuf, version: u32, known: u32 },
     #[error("{} holds segments, but neither journal.id nor any segment's head can be read: restore journal.id, or move the folder away to start anew", folder.display())]
     Unidentified { folder: PathBuf },
+    /// To be appended whole.
+    #[error("record {first}, which a redelivered batch is to refer to, is not held any more")]
+    FirstGone { first: JournalPosition },
     /// The journal was closed, or its thread died.
     #[error("the journal is closed")]
     Closed,

@@ -46,6 +46,11 @@ impl Prepared {
         Ok(Self { body_checksum: body_checksum(&record.source, &record.payload), record })
     }
 
+    /// See [`Record::refers_to`].
+    pub fn refers_to(&self) -> Option<JournalPosition> {
+        self.record.refers_to()
+    }
+
     /// On disk.
     pub fn bytes(&self) -> u64 {
         (RECORD_HEAD_BYTES + self.record.source.len() + self.record.payload.len()) as u64
@@ -83,7 +88,12 @@ impl Log {
     /// Appends a group; when this returns without an error all of it is durable, else none of it will be read.
     pub fn append(&mut self, group: &[Prepared]) -> Result<(), JournalError> {
         let bytes = group.iter().map(Prepared::bytes).sum();
+        // Before room is made: what they refer to must not make it.
+        self.hold_references(group);
         let result = self.make_room(bytes).and_then(|()| self.append_in_room(group, bytes));
+        if result.is_err() {
+            self.held.forget_references_from(self.next);
+        }
         match &result {
             Err(JournalError::Full(reason)) => {
                 self.shared.set_full(Some(*reason));
@@ -106,7 +116,21 @@ impl Log {
         self.publish();
     }
 
-    /// Notes what the store and the snapshots cover.
+    fn hold_references(&mut self, group: &[Prepared]) {
+        for (prepared, at) in group.iter().zip(self.next.0..) {
+            if let Some(first) = prepared.refers_to() {
+                self.held.refer(JournalPosition(at), first);
+            }
+        }
+    }
+
+    /// Whether the record is there to be read.
+    pub fn holds(&self, position: JournalPosition) -> bool {
+        let oldest = self.held.first().or(self.active.as_ref().map(|active| active.name.first));
+        oldest.is_some_and(|oldest| oldest <= position) && position < self.next
+    }
+
+    /// Notes what the store has.
     pub fn commit(&mut self, position: JournalPosition) {
         self.held.commit(position.min(self.next));
     }
@@ -248,7 +272,7 @@ impl Log {
 
     /// Drops the oldest segment, closing the one that is written if it is the last and all of it is committed.
     fn drop_oldest(&mut self) -> Result<bool, JournalError> {
-        if self.held.count() == 0 && self.next <= self.held.committed() {
+        if self.held.count() == 0 && self.next <= self.held.droppable() {
             self.seal();
         }
         let end = self.end_of_held();

@@ -75,6 +75,14 @@ impl Reader {
         damages.iter().for_each(|damage| self.live.note(&self.folder, damage));
     }
 
+    /// The one record at `position`; None where it is not held, not durable or damaged.
+    pub fn read_at(&self, position: JournalPosition) -> Result<Option<Entry>, JournalError> {
+        match self.read_from(position).next().transpose()? {
+            Some(Found::Entry(entry)) if entry.position == position => Ok(Some(entry)),
+            _ => Ok(None),
+        }
+    }
+
     /// Reads from the record at `position` on, or from the first that is held if that is later. The iterator ends at
     /// what is durable when it is asked, and goes on when it is asked again and there is more.
     pub fn read_from(&self, position: JournalPosition) -> Cursor {

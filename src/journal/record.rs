@@ -55,6 +55,14 @@ pub struct Record {
     pub payload: Bytes,
 }
 
+impl Record {
+    /// Where the first of a batch that came again stands; None of any other record.
+    pub fn refers_to(&self) -> Option<JournalPosition> {
+        let is_reference = self.kind == RecordKind::Redelivered;
+        Some(is_reference.then(|| Redelivery::from_payload(&self.payload)).flatten()?.first)
+    }
+}
+
 /// A record and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {

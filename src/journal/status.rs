@@ -23,7 +23,7 @@ pub struct Status {
     pub first: JournalPosition,
     /// The position the next record gets: all before it is on disk.
     pub next: JournalPosition,
-    /// What the owner said that the store and the snapshots cover.
+    /// What the owner said that the store has.
     pub committed: JournalPosition,
     /// In segments, their heads included.
     pub bytes: ByteCount,
@@ -56,6 +56,8 @@ pub(super) struct Shared {
     /// All before it was offered to the feed: taken or left to be read back.
     pub offered: AtomicU64,
     pub committed: AtomicU64,
+    /// But for what references need, all before it may be dropped.
+    pub kept_from: AtomicU64,
     /// Counts changes to the set of segments.
     pub generation: AtomicU64,
     pub bytes: AtomicU64,

@@ -77,10 +77,14 @@ impl<T: Send + 'static> Worker<T> {
         let closer = loop {
             match self.next_command() {
                 Some(Command::Append(append)) => {
-                    let group = self.gather(append);
-                    self.write(group);
+                    if let Some(append) = self.admit(append) {
+                        let group = self.gather(append);
+                        self.write(group);
+                    }
                 }
                 Some(Command::Commit(position)) => self.log.commit(position),
+                Some(Command::NeedFrom(position)) => self.log.held.need_from(position),
+                Some(Command::Refer { at, first }) => self.log.held.refer(at, first),
                 Some(Command::SkipTo(position)) => {
                     self.log.skip_to(position);
                     self.log.shared.offered.store(self.log.next.0, Ordering::Release);
@@ -117,6 +121,17 @@ impl<T: Send + 'static> Worker<T> {
         }
     }
 
+    /// Sends back a reference to what is gone. Nothing is dropped between this and the writing.
+    fn admit(&self, append: Append<T>) -> Option<Append<T>> {
+        match append.prepared.refers_to() {
+            Some(first) if !self.log.holds(first) => {
+                let _ = append.reply.send(Err(JournalError::FirstGone { first }));
+                None
+            }
+            _ => Some(append),
+        }
+    }
+
     /// The first record and those that come until the next fsync is due.
     fn gather(&mut self, first: Append<T>) -> Group<T> {
         let mut group = Group::of(first);
@@ -129,7 +144,7 @@ impl<T: Send + 'static> Worker<T> {
         while group.prepared.len() < GROUP_RECORDS {
             match self.wait_until(due) {
                 Some(Command::Append(append)) if group.bytes + append.prepared.bytes() <= most_bytes => {
-                    group.push(append);
+                    self.admit(append).into_iter().for_each(|append| group.push(append));
                 }
                 command => {
                     self.pending = command;

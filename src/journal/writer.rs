@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll};
@@ -24,6 +25,8 @@ const OVERHEAD: usize = 256;
 pub(super) enum Command<T> {
     Append(Append<T>),
     Commit(JournalPosition),
+    NeedFrom(JournalPosition),
+    Refer { at: JournalPosition, first: JournalPosition },
     SkipTo(JournalPosition),
     Maintain(Timestamp, oneshot::Sender<Result<(), JournalError>>),
     Close(oneshot::Sender<()>),
@@ -87,10 +90,25 @@ impl<T: Send + 'static> Writer<T> {
         Ok(Ticket { answer })
     }
 
-    /// All before `position` is in the store and covered by a snapshot: retention may drop it. Never goes back, and not
-    /// beyond what is appended.
+    /// All before `position` is in the store: retention may drop it, but for what [`Self::need_from`] says. Never goes
+    /// back, and not beyond what is appended.
     pub fn set_committed(&self, position: JournalPosition) -> Result<(), JournalError> {
         self.send(Command::Commit(position))
+    }
+
+    /// Keeps all from `position` on, committed or not: a restart would read it. Nothing at first.
+    pub fn need_from(&self, position: JournalPosition) -> Result<(), JournalError> {
+        self.send(Command::NeedFrom(position))
+    }
+
+    /// What is kept whatever comes: not committed, or needed for a restart.
+    pub fn kept_from(&self) -> JournalPosition {
+        JournalPosition(self.shared.kept_from.load(Ordering::Relaxed))
+    }
+
+    /// The record at `at`, which an earlier process appended, refers to the one at `first`: that is held with it.
+    pub fn note_reference(&self, at: JournalPosition, first: JournalPosition) -> Result<(), JournalError> {
+        self.send(Command::Refer { at, first })
     }
 
     /// Gives out no position before `position`. To be called with the store's position before anything is appended:

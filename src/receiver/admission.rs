@@ -1,14 +1,19 @@
 //! Who may connect, and how much memory all of them may hold together.
 //!
-//! Connections are bounded in all and per address; bytes in flight likewise. Addresses are IPv4 addresses, or
-//! IPv6 networks of 64 bits, since a host has all of its /64 to itself. Everything is given back on drop.
+//! Connections are bounded in all and per address; bytes in flight likewise. Where all places are taken, whoever comes
+//! gets that of a *newcomer*: a connection that has delivered no batch yet, the oldest one without a valid token before
+//! the oldest one with. So a crowd that only connects, or sends slowly, displaces itself and keeps nobody out.
+//!
+//! Addresses are IPv4 addresses, or IPv6 networks of 64 bits, since a host has all of its /64 to itself. Everything is
+//! given back on drop.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 use super::event::Incident;
 
@@ -32,11 +37,39 @@ pub(super) struct Admission {
 struct Table {
     connections: usize,
     by_address: HashMap<IpAddr, Entry>,
+    /// Who has to give way, the first one first.
+    newcomers: BTreeMap<Rank, (IpAddr, Arc<Seat>)>,
+    next_number: u64,
 }
 
 struct Entry {
     connections: usize,
     in_flight: Arc<AtomicU64>,
+    /// Those from here.
+    newcomers: BTreeSet<Rank>,
+}
+
+/// A newcomer among newcomers: what it has shown, and its number in the order of coming.
+type Rank = (Standing, u64);
+
+/// What a connection has shown so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+enum Standing {
+    Nothing,
+    Token,
+    /// A whole batch: its place is its own.
+    Batch,
+}
+
+/// What a connection's place shares with the table.
+#[derive(Default)]
+struct Seat {
+    /// A [`Standing`] as a number. Only changed with the table locked, as is what follows.
+    standing: AtomicU8,
+    /// The place is no longer counted.
+    is_displaced: AtomicBool,
+    displaced: Notify,
 }
 
 impl Table {
@@ -47,6 +80,48 @@ impl Table {
             self.by_address.remove(&address);
         }
     }
+
+    fn held_by(&self, address: IpAddr) -> usize {
+        self.by_address.get(&address).map_or(0, |entry| entry.connections)
+    }
+
+    /// Frees the place of the newcomer that came first, of this address or of any; says whether there was one.
+    fn displace(&mut self, address: Option<IpAddr>) -> bool {
+        let oldest = match address {
+            Some(address) => self.by_address.get(&address).and_then(|entry| entry.newcomers.first()),
+            None => self.newcomers.first_key_value().map(|(rank, _)| rank),
+        };
+        let Some(rank) = oldest.copied() else { return false };
+        let Some((address, seat)) = self.remove_newcomer(rank) else { return false };
+        seat.is_displaced.store(true, Ordering::Relaxed);
+        seat.displaced.notify_one();
+        self.leave(address);
+        true
+    }
+
+    fn add_newcomer(&mut self, rank: Rank, address: IpAddr, seat: Arc<Seat>) {
+        self.newcomers.insert(rank, (address, seat));
+        if let Some(entry) = self.by_address.get_mut(&address) {
+            entry.newcomers.insert(rank);
+        }
+    }
+
+    fn remove_newcomer(&mut self, rank: Rank) -> Option<(IpAddr, Arc<Seat>)> {
+        let (address, seat) = self.newcomers.remove(&rank)?;
+        if let Some(entry) = self.by_address.get_mut(&address) {
+            entry.newcomers.remove(&rank);
+        }
+        Some((address, seat))
+    }
+
+    /// One connection less from an address.
+    fn leave(&mut self, address: IpAddr) {
+        self.connections -= 1;
+        if let Some(entry) = self.by_address.get_mut(&address) {
+            entry.connections -= 1;
+        }
+        self.forget_if_unused(address);
+    }
 }
 
 impl Admission {
@@ -54,25 +129,29 @@ impl Admission {
         Arc::new(Self { bounds, in_flight: AtomicU64::new(0), table: Mutex::default() })
     }
 
-    /// Takes a connection's place, to be held for as long as it lasts.
+    /// Takes a connection's place, to be held for as long as it lasts, or until it is displaced.
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Admitted, Incident> {
         let address = network(address);
         let mut table = self.lock();
-        if table.connections >= self.bounds.connections {
-            return Err(Incident::ConnectionsFull);
-        }
-        let held = table.by_address.get(&address).map_or(0, |entry| entry.connections);
-        if held >= self.bounds.connections_per_address {
+        if table.held_by(address) >= self.bounds.connections_per_address && !table.displace(Some(address)) {
             return Err(Incident::AddressFull);
         }
+        if table.connections >= self.bounds.connections && !table.displace(None) {
+            return Err(Incident::ConnectionsFull);
+        }
+        let number = table.next_number;
+        table.next_number += 1;
         table.connections += 1;
-        let entry = table
-            .by_address
-            .entry(address)
-            .or_insert_with(|| Entry { connections: 0, in_flight: Arc::default() });
+        let seat = Arc::<Seat>::default();
+        let entry = table.by_address.entry(address).or_insert_with(|| Entry {
+            connections: 0,
+            in_flight: Arc::default(),
+            newcomers: BTreeSet::new(),
+        });
         entry.connections += 1;
         let in_flight = Arc::clone(&entry.in_flight);
-        Ok(Admitted { account: Account { admission: Arc::clone(self), address, in_flight } })
+        table.add_newcomer((Standing::Nothing, number), address, Arc::clone(&seat));
+        Ok(Admitted { account: Account { admission: Arc::clone(self), address, in_flight }, number, seat })
     }
 
     /// An account of memory for what comes without a connection, from wherever.
@@ -105,11 +184,51 @@ fn network(address: IpAddr) -> IpAddr {
 /// A connection's place.
 pub(super) struct Admitted {
     account: Account,
+    number: u64,
+    seat: Arc<Seat>,
 }
 
 impl Admitted {
     pub(super) fn account(&self) -> &Account {
         &self.account
+    }
+
+    /// A valid token was shown: others give way first.
+    pub(super) fn has_token(&self) {
+        self.rise_to(Standing::Token);
+    }
+
+    /// A whole batch was taken: this one gives way no more.
+    pub(super) fn has_delivered(&self) {
+        self.rise_to(Standing::Batch);
+    }
+
+    fn rise_to(&self, standing: Standing) {
+        let cell = &self.seat.standing;
+        if cell.load(Ordering::Relaxed) >= standing as u8 {
+            return;
+        }
+        let mut table = self.account.admission.lock();
+        let Some((address, seat)) = table.remove_newcomer(self.rank()) else { return };
+        cell.store(standing as u8, Ordering::Relaxed);
+        if standing < Standing::Batch {
+            table.add_newcomer((standing, self.number), address, seat);
+        }
+    }
+
+    fn rank(&self) -> Rank {
+        let standing = match self.seat.standing.load(Ordering::Relaxed) {
+            0 => Standing::Nothing,
+            1 => Standing::Token,
+            _ => Standing::Batch,
+        };
+        (standing, self.number)
+    }
+
+    /// Ready once the place is another's, and the connection has to end.
+    pub(super) fn displaced(&self) -> impl Future<Output = ()> + Send + use<> {
+        let seat = Arc::clone(&self.seat);
+        async move { seat.displaced.notified().await }
     }
 }
 
@@ -132,11 +251,10 @@ impl Drop for Admitted {
     fn drop(&mut self) {
         let Account { admission, address, .. } = &self.account;
         let mut table = admission.lock();
-        table.connections -= 1;
-        if let Some(entry) = table.by_address.get_mut(address) {
-            entry.connections -= 1;
+        if !self.seat.is_displaced.load(Ordering::Relaxed) {
+            table.remove_newcomer(self.rank());
+            table.leave(*address);
         }
-        table.forget_if_unused(*address);
     }
 }
 
@@ -192,72 +310,4 @@ impl Drop for Charge {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BOUNDS: Bounds = Bounds {
-        connections: 3,
-        connections_per_address: 2,
-        in_flight_bytes: 100,
-        in_flight_bytes_per_address: 70,
-    };
-
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn connections_are_bounded_in_all_and_per_address() {
-        let admission = Admission::new(BOUNDS);
-        let first = admission.admit(address("192.0.2.1")).ok().unwrap();
-        let mapped = admission.admit(address("::ffff:192.0.2.1")).ok().unwrap();
-        assert_eq!(admission.admit(address("192.0.2.1")).err(), Some(Incident::AddressFull));
-        let other = admission.admit(address("2001:db8::1")).ok().unwrap();
-        assert_eq!(admission.admit(address("192.0.2.3")).err(), Some(Incident::ConnectionsFull));
-        drop((first, mapped));
-        let neighbour = admission.admit(address("2001:db8::ffff:1")).ok().unwrap();
-        assert_eq!(admission.admit(address("2001:db8::2")).err(), Some(Incident::AddressFull));
-        drop((other, neighbour));
-        assert!(admission.lock().by_address.is_empty(), "nothing is remembered for nothing");
-    }
-
-    #[test]
-    fn bytes_are_bounded_in_all_and_per_address_and_are_given_back() {
-        let admission = Admission::new(BOUNDS);
-        let one = admission.admit(address("192.0.2.1")).ok().unwrap();
-        let two = admission.admit(address("192.0.2.2")).ok().unwrap();
-        let mut of_one = one.account().charge();
-        assert_eq!(of_one.grow(70), Ok(()));
-        assert_eq!(one.account().charge().grow(1), Err(Incident::AddressInFlightFull));
-        let mut of_two = two.account().charge();
-        assert_eq!(of_two.grow(31), Err(Incident::InFlightFull));
-        assert_eq!(of_two.grow(30), Ok(()), "a refused growth takes nothing");
-        assert_eq!(admission.in_flight(), 100);
-        drop(of_one);
-        assert_eq!(admission.in_flight(), 30);
-        assert_eq!(of_two.grow(u64::MAX), Err(Incident::AddressInFlightFull), "no wrap");
-    }
-
-    #[test]
-    fn covered_bytes_are_in_flight_until_their_last_handle_is_gone() {
-        let admission = Admission::new(BOUNDS);
-        let place = admission.admit(address("192.0.2.1")).ok().unwrap();
-        let mut charge = place.account().charge();
-        charge.grow(10).unwrap();
-        drop(place);
-        let bytes = charge.cover(vec![7_u8; 10]);
-        let part = bytes.slice(3..5);
-        drop(bytes);
-        assert_eq!((admission.in_flight(), &part[..]), (10, &[7, 7][..]));
-        let again = admission.admit(address("192.0.2.1")).ok().unwrap();
-        assert_eq!(
-            again.account().charge().grow(61),
-            Err(Incident::AddressInFlightFull),
-            "though the connection is another"
-        );
-        drop(again);
-        drop(part);
-        assert_eq!(admission.in_flight(), 0);
-        assert!(admission.lock().by_address.is_empty(), "nothing is remembered for nothing");
-    }
-}
+mod tests;

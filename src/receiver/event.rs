@@ -52,11 +52,13 @@ pub enum Incident {
     ConnectionsFull,
     /// Turned away: as many connections from this address as there may be.
     AddressFull,
+    /// Closed for a newer one while all places were taken: it had delivered no batch so far.
+    Displaced,
     /// No TLS handshake, or not in time.
     HandshakeFailed,
     /// The certificate's files changed and could not be used; the old one stays.
     CertificateRejected,
-    /// The first request's head did not arrive in time.
+    /// A request's head did not arrive in time.
     HeadTimeout,
     /// Nothing happened on the connection for long; it was closed. Ordinary.
     IdleTimeout,
@@ -77,6 +79,8 @@ pub enum Incident {
     /// The body broke off, or its framing is broken.
     BodyBroken,
     BodyTooLarge,
+    /// More lines than one request may hold.
+    TooManyLines,
     /// Inflates to more than the bound.
     InflatedTooLarge,
     /// Inflates by more than the bound.
@@ -102,9 +106,10 @@ pub enum Incident {
 }
 
 impl Incident {
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::ConnectionsFull,
         Self::AddressFull,
+        Self::Displaced,
         Self::HandshakeFailed,
         Self::CertificateRejected,
         Self::HeadTimeout,
@@ -118,6 +123,7 @@ impl Incident {
         Self::BodyTimeout,
         Self::BodyBroken,
         Self::BodyTooLarge,
+        Self::TooManyLines,
         Self::InflatedTooLarge,
         Self::RatioTooHigh,
         Self::BadEncoding,
@@ -134,6 +140,7 @@ impl Incident {
         match self {
             Self::ConnectionsFull => "connections_full",
             Self::AddressFull => "address_full",
+            Self::Displaced => "displaced",
             Self::HandshakeFailed => "handshake_failed",
             Self::CertificateRejected => "certificate_rejected",
             Self::HeadTimeout => "head_timeout",
@@ -147,6 +154,7 @@ impl Incident {
             Self::BodyTimeout => "body_timeout",
             Self::BodyBroken => "body_broken",
             Self::BodyTooLarge => "body_too_large",
+            Self::TooManyLines => "too_many_lines",
             Self::InflatedTooLarge => "inflated_too_large",
             Self::RatioTooHigh => "ratio_too_high",
             Self::BadEncoding => "bad_encoding",

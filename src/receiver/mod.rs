@@ -30,7 +30,7 @@ mod tokens;
 pub use batch::{Batch, Intake, Refused, Tail};
 pub use event::{Event, Incident, Observer, Transport};
 pub use http::{AnswerBody, Fallback, HttpReceiver};
-pub use listen::{HandedOver, bind, bind_udp};
+pub use listen::{HandedOver, Which, bind, bind_udp};
 pub use settings::{HttpSettings, Secret, SetupError, SyslogSettings, TlsSettings, TokenSettings};
 pub use syslog::SyslogReceiver;
 pub use tls::TlsError;

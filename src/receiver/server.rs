@@ -19,6 +19,9 @@ use super::tls::{Tls, TlsError};
 /// How long to wait after the system could not accept, typically for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long a client that has just connected is waited for once the service shuts down.
+pub(super) const GRACE: Duration = Duration::from_secs(1);
+
 /// What is spoken on a connection.
 pub(super) trait Conversation: Send + Sync + 'static {
     const TRANSPORT: Transport;
@@ -95,7 +98,15 @@ impl Server {
     /// The connection's stream, and whether its client is certified; none if it has no handshake to show.
     async fn encrypt<C: Conversation>(&self, stream: TcpStream, stop: &Stop) -> Option<(Stream, bool)> {
         let Some(tls) = &self.tls else { return Some((Either::Left(stream), true)) };
-        match stop.drain.run_until_cancelled(tls.accept(stream)).await? {
+        let grace_is_over = async {
+            stop.drain.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        let handshake = tokio::select! {
+            handshake = tls.accept(stream) => handshake,
+            () = grace_is_over => return None,
+        };
+        match handshake {
             Ok(stream) => {
                 let is_certified = !tls.knows_clients() || stream.get_ref().1.peer_certificates().is_some();
                 Some((Either::Right(Box::new(stream)), is_certified))
@@ -146,8 +157,15 @@ impl<C: Conversation> Acceptor<C> {
         let (conversation, server, stop) =
             (Arc::clone(&self.conversation), self.server.clone(), self.stop.clone());
         self.connections.spawn(async move {
-            if let Some((stream, is_certified)) = server.encrypt::<C>(stream, &stop).await {
-                conversation.hold(Connection { stream, place, is_certified }, stop).await;
+            let displaced = place.displaced();
+            let talk = async {
+                if let Some((stream, is_certified)) = server.encrypt::<C>(stream, &stop).await {
+                    conversation.hold(Connection { stream, place, is_certified }, stop).await;
+                }
+            };
+            tokio::select! {
+                () = talk => {}
+                () = displaced => report(&*server.observer, C::TRANSPORT, Incident::Displaced),
             }
             drop(open);
         });

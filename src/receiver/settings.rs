@@ -40,7 +40,10 @@ pub struct HttpSettings {
     /// Besides `Authorization`, a header that may hold the token and nothing else.
     pub token_header: Option<String>,
 
+    /// In all. Where they are taken, a newer connection displaces the oldest one that has delivered no batch yet, those
+    /// without a valid token first.
     pub connections: usize,
+    /// From one IPv4 address or IPv6 network of 64 bits; otherwise alike.
     pub connections_per_address: usize,
     /// For the first request's head, from the connection or the end of its TLS handshake.
     #[serde(deserialize_with = "span")]
@@ -59,6 +62,8 @@ pub struct HttpSettings {
     pub head_bytes: u32,
     /// A body as received.
     pub body_bytes: u64,
+    /// Lines in a body, or elements of its JSON array; empty lines are none.
+    pub lines: u64,
     /// A body inflated.
     pub inflated_bytes: u64,
     /// Inflated over received, above 4 MiB inflated.
@@ -88,6 +93,7 @@ impl Default for HttpSettings {
             drain_timeout: Duration::from_secs(20),
             head_bytes: 64 * 1024,
             body_bytes: 100 * MIB,
+            lines: 10_000,
             inflated_bytes: 256 * MIB,
             inflation_ratio: 200,
             in_flight_bytes: 1024 * MIB,
@@ -106,6 +112,7 @@ impl HttpSettings {
         at_least("connections_per_address", self.connections_per_address as u64, 1)?;
         at_least("head_bytes", self.head_bytes.into(), 8 * KIB)?;
         at_least("body_bytes", self.body_bytes, 1)?;
+        at_least("lines", self.lines, 1)?;
         at_least("inflated_bytes", self.inflated_bytes, 1)?;
         at_least("inflation_ratio", self.inflation_ratio.into(), 1)?;
         // One body of the largest size, as received and inflated, must be possible.
@@ -149,6 +156,7 @@ pub struct SyslogSettings {
     /// guessed: a line may begin with digits.
     pub octet_counting: bool,
 
+    /// As for HTTP, with those giving way that have delivered nothing.
     pub connections: usize,
     pub connections_per_address: usize,
     /// How long a connection may stay silent.
@@ -359,6 +367,7 @@ mod tests {
             "connections = 0",
             "head_bytes = 100",
             "body_bytes = 0",
+            "lines = 0",
             "inflation_ratio = 0",
             "in_flight_bytes = 1000000",
             "in_flight_bytes_per_address = 1000000",

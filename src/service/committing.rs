@@ -1,7 +1,7 @@
 //! Committing: sums into the store, every flush interval or sooner when much waits, and at the end.
 //!
 //! A store that does not answer costs nothing but time: sums go on adding up, the journal keeps the lines, and the
-//! same commit is asked until it succeeds.
+//! same commit is asked until it succeeds. The journal is told what may go: what the store holds, and a restart does not need.
 
 use std::mem;
 use std::sync::Arc;
@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::counter::{Handoff, Sums};
 use super::counting::Pending;
+use super::health::Health;
 use crate::clock::Clock;
-use crate::journal;
+use crate::journal::{self, JournalError};
 use crate::metrics::Metrics;
 use crate::rollup::Delta;
 use crate::store::{self, Commit, StoreError};
@@ -24,6 +25,7 @@ pub struct Committing {
     pub pending: Arc<Pending>,
     pub flush_interval: Duration,
     pub metrics: Arc<Metrics>,
+    pub health: Arc<Health>,
     pub clock: Arc<dyn Clock>,
     /// Gives up on a store that does not answer.
     pub give_up: CancellationToken,
@@ -41,20 +43,29 @@ impl Committing {
             // Asked before the sums are taken: all that was counted by then is in them.
             let is_last = done.is_cancelled();
             self.commit().await?;
-            if let Err(error) = self.journal.maintain(self.clock.now()).await {
-                tracing::debug!(%error, "the journal is closed");
-            }
+            self.maintain().await;
             if is_last {
                 return Ok(());
             }
         }
     }
 
-    async fn commit(&mut self) -> Result<(), StoreError> {
-        let sums = self.take();
-        if sums.position <= self.writer.position() {
-            return Ok(());
+    /// The journal learns what may go, also where nothing new came: it may be full.
+    pub async fn maintain(&self) {
+        if let Err(error) = self.try_to_maintain().await {
+            tracing::debug!(%error, "the journal drops nothing");
         }
+    }
+
+    async fn try_to_maintain(&self) -> Result<(), JournalError> {
+        self.journal.need_from(self.pending.needed_from())?;
+        self.journal.set_committed(self.pending.committed())?;
+        self.journal.maintain(self.clock.now()).await
+    }
+
+    /// Commits what is pending, however often it takes.
+    pub async fn commit(&mut self) -> Result<(), StoreError> {
+        let Some(sums) = self.take() else { return Ok(()) };
         let commit = Commit {
             position: sums.position,
             delta: &sums.delta,
@@ -62,29 +73,32 @@ impl Committing {
             sources: &sums.sources,
         };
         let began = self.clock.monotonic();
-        let metrics = Arc::clone(&self.metrics);
+        let (metrics, health) = (Arc::clone(&self.metrics), Arc::clone(&self.health));
         self.writer
             .commit_until_done(&commit, &self.give_up, |error, pause| {
                 metrics.store_failed();
+                health.store_failed(error);
                 tracing::warn!(%error, ?pause, "the store did not take a commit; trying again");
             })
             .await?;
+        self.health.store_answered();
         self.metrics.store_committed(sums.position.0, self.clock.monotonic() - began);
-        if let Err(error) = self.journal.set_committed(sums.position) {
-            tracing::debug!(%error, "the journal is closed");
-        }
+        self.pending.set_committed(sums.position);
         Ok(())
     }
 
-    /// What is pending; names are left for the next time.
-    fn take(&self) -> Sums {
+    /// What is pending, if it is beyond what the store has; names are left for the next time.
+    fn take(&self) -> Option<Sums> {
         let mut pending = self.pending.lock();
+        if pending.position <= self.writer.position() {
+            return None;
+        }
         let delta: Delta = mem::take(&mut pending.delta);
-        Sums {
+        Some(Sums {
             delta,
             position: pending.position,
             episodes: pending.episodes.clone(),
             sources: pending.sources.clone(),
-        }
+        })
     }
 }

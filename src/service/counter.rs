@@ -1,24 +1,33 @@
 //! Counting what the journal holds, in its order: records in, sums out.
 //!
-//! A deterministic function of the journal and the secret. What the store holds already is counted again after a
-//! restart, to have the sessions back, but its sums are not given out a second time.
+//! A deterministic function of the journal and the secret. A restart begins with a saved [`State`], or with nothing. What
+//! the store holds already is counted again from there, to have the sessions back, but its sums are not given out a second
+//! time.
+//!
+//! Counting again gives what was given before only under the same version of the rules. What the store holds and another
+//! version has counted is therefore passed over: sessions stand as the state says, and go on from the first record that
+//! is not in the store. A state says which version made it; in the journal each record of rules does.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
-use super::bodies::{self, Digest, SeenBodies};
-use super::rules::{Parsers, Rules};
+use super::bodies::{Digest, SeenBodies};
+use super::rules::{Parsers, RULES_VERSION, Rules};
 use super::samples::{Samples, log_first};
-use crate::attribution::{Engine, Episode, Receipt, Secret};
+use super::snapshot;
+use super::stored;
+use crate::attribution::{self, Engine, Episode, Receipt, Secret};
 use crate::config::ConfigError;
 use crate::event::{Defect, Malformed, Request};
-use crate::journal::{Entry, Fed, RecordKind};
+use crate::journal::{self, Entry, Fed, JournalError, RecordKind};
 use crate::parser;
 use crate::receiver::decode;
 use crate::rollup::Delta;
-use crate::units::{ByteCount, JournalPosition, SourceId, Timestamp};
+use crate::units::{JournalPosition, SourceId, Timestamp};
 
 /// What goes with a record to counting, so that it need not be read back.
 #[derive(Clone, Debug)]
@@ -59,13 +68,42 @@ pub enum CountError {
     Rules(#[from] serde_json::Error),
     #[error("the journal's rules cannot be used: {0}")]
     Config(#[from] ConfigError),
+    #[error("the journal's reference to a redelivered batch cannot be read")]
+    BadReference,
+    #[error("the journal's record {first}, of which this is a redelivery, is gone or damaged")]
+    FirstGone { first: JournalPosition },
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// All that counting knows at one position, borrowed from a counter or as it was read back.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct State<'c> {
+    /// Those in force, as the journal keeps them, without episodes.
+    rules: Cow<'c, str>,
+    engine: attribution::State<'c>,
+    bodies: Cow<'c, SeenBodies>,
+    /// By id.
+    sources: Cow<'c, [String]>,
+}
+
+impl State<'_> {
+    /// Rules are text, read by name: their bytes say nothing of the layout.
+    #[cfg(test)]
+    pub fn without_rules(self) -> Self {
+        Self { rules: Cow::Borrowed(""), ..self }
+    }
 }
 
 /// Counts.
 pub struct Counter {
     engine: Engine,
+    secret: Secret,
+    /// False before the first record.
+    has_begun: bool,
+    /// Those in force, without episodes.
+    rules: Rules,
     parsers: Parsers,
-    max_line_bytes: usize,
     sources: Vec<String>,
     source_ids: HashMap<Arc<str>, SourceId>,
     delta: Delta,
@@ -73,6 +111,12 @@ pub struct Counter {
     position: JournalPosition,
     /// Sums of records before it are in the store.
     committed: JournalPosition,
+    /// Records in the store were counted by another version of the rules here.
+    is_foreign: bool,
+    /// Records passed over for that.
+    skipped: u64,
+    /// Reads first copies of bodies that came again.
+    reader: journal::Reader,
     /// Episodes already given out; fewer than there are once new ones came.
     given_episodes: usize,
     catalog_changed: bool,
@@ -83,23 +127,66 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// `rules` hold until the journal says otherwise. `committed` is what the store has taken in.
-    pub fn new(rules: &Rules, secret: Secret, committed: JournalPosition) -> Result<Self, ConfigError> {
+    /// Begins with nothing. `rules` hold until the journal says otherwise. `committed` is what the store has taken in.
+    pub fn new(
+        rules: &Rules,
+        secret: Secret,
+        committed: JournalPosition,
+        reader: journal::Reader,
+    ) -> Result<Self, ConfigError> {
         Ok(Self {
             engine: rules.service_engine(secret)?,
+            secret,
+            has_begun: false,
+            rules: rules.without_episodes(),
             parsers: rules.parsers()?,
-            max_line_bytes: rules.max_line_bytes,
             sources: Vec::new(),
             source_ids: HashMap::new(),
             delta: Delta::default(),
             position: JournalPosition::START,
             committed,
+            is_foreign: false,
+            skipped: 0,
+            reader,
             given_episodes: 0,
             catalog_changed: false,
             samples: Samples::default(),
             bodies: SeenBodies::new(rules.redelivery_window),
             gaps_closed: 0,
         })
+    }
+
+    /// Goes on from a state as it was when `head` was written.
+    pub fn restore(
+        state: State<'static>,
+        head: &snapshot::Head,
+        secret: Secret,
+        committed: JournalPosition,
+        reader: journal::Reader,
+    ) -> Result<Self, CountError> {
+        let rules = Rules::from_payload(state.rules.as_bytes())?;
+        let sources = state.sources.into_owned();
+        let fresh = Self::new(&rules, secret, committed, reader)?;
+        Ok(Self {
+            engine: fresh.engine.restored(state.engine, secret),
+            source_ids: (0..).zip(&sources).map(|(id, name)| (Arc::from(&**name), SourceId(id))).collect(),
+            sources,
+            position: head.position,
+            has_begun: true,
+            is_foreign: head.rules_version != RULES_VERSION,
+            bodies: state.bodies.into_owned().restored(),
+            ..fresh
+        })
+    }
+
+    /// All that it knows, at its position.
+    pub fn state(&self) -> State<'_> {
+        State {
+            rules: Cow::Owned(self.rules.to_text()),
+            engine: self.engine.state(),
+            bodies: Cow::Borrowed(&self.bodies),
+            sources: Cow::Borrowed(&self.sources),
+        }
     }
 
     /// Counts what the journal feeds; `next` is the position behind it. A damaged record is passed over.
@@ -109,6 +196,7 @@ impl Counter {
             Fed::Stored(entry) => self.count_stored(&entry),
             Fed::Damage(_) => Ok(()),
         };
+        self.has_begun = true;
         self.position = next;
         if self.position <= self.committed {
             self.delta = Delta::default();
@@ -128,20 +216,16 @@ impl Counter {
 
     fn count_stored(&mut self, entry: &Entry) -> Result<(), CountError> {
         let record = &entry.record;
-        match record.kind {
-            RecordKind::Batch | RecordKind::Stream | RecordKind::CutStream => {
-                // It passed its limits when it was received.
-                let limits = decode::Limits { inflated: ByteCount(u64::MAX), ratio: u32::MAX };
-                self.count_lines(&Lines {
-                    source: record.source.clone(),
-                    received_at: record.received_at,
-                    lines: decode::decode(record.encoding, &record.payload, limits)?,
-                    tail_is_cut: record.kind == RecordKind::CutStream,
-                    digest: (record.kind == RecordKind::Batch).then(|| bodies::digest(&record.payload)),
-                });
-            }
-            RecordKind::Rules => self.change_rules(&Rules::from_payload(&record.payload)?)?,
-            RecordKind::Redelivered => {}
+        if record.kind == RecordKind::Rules {
+            self.is_foreign = Rules::version_of(&record.payload)? != RULES_VERSION;
+            return self.change_rules(&Rules::from_payload(&record.payload)?);
+        }
+        if self.is_foreign && entry.position < self.committed {
+            self.skipped += 1;
+            return Ok(());
+        }
+        if let Some(lines) = stored::lines(entry, &self.reader)? {
+            self.count_lines(&lines);
         }
         Ok(())
     }
@@ -155,7 +239,7 @@ impl Counter {
         // A connection that closed within a line leaves it without its end.
         let end = || memchr::memrchr(b'\n', lines).map_or(0, |at| at + 1);
         let whole = if batch.tail_is_cut { end() } else { lines.len() };
-        for line in parser::lines(&lines[..whole], self.max_line_bytes) {
+        for line in parser::lines(&lines[..whole], self.rules.max_line_bytes) {
             match line {
                 Ok(line) => self.count_line(source, line, &parser.parse(line), receipt),
                 Err(malformed) => self.count_line(source, b"", &Err(malformed), receipt),
@@ -189,14 +273,15 @@ impl Counter {
 
     fn change_rules(&mut self, rules: &Rules) -> Result<(), CountError> {
         self.parsers = rules.parsers()?;
-        self.max_line_bytes = rules.max_line_bytes;
+        self.rules = rules.without_episodes();
         self.bodies.set_window(rules.redelivery_window);
-        self.engine.change_policy(
-            rules.service_policy()?,
-            Arc::new(rules.agent_table()?),
-            rules.mode(),
-            &rules.feeds,
-        );
+        if !self.has_begun {
+            // What follows was counted by these: episodes that only later rules know were no episodes then.
+            self.engine = rules.service_engine(self.secret)?;
+            self.catalog_changed = true;
+            return Ok(());
+        }
+        self.engine.change_policy(rules.service_policy()?, rules.agent_table()?, rules.mode(), &rules.feeds);
         self.delta.add_changes(self.engine.changes());
         self.engine.update_catalog(rules.catalog.iter().flatten().cloned());
         self.delta.add_changes(self.engine.changes());
@@ -234,6 +319,16 @@ impl Counter {
     /// How often a session had more ranges than it may hold, since the last call.
     pub fn take_gaps_closed(&mut self) -> u64 {
         std::mem::take(&mut self.gaps_closed)
+    }
+
+    /// Whether another version of the rules has made the state up to what is in the store.
+    pub fn is_foreign(&self) -> bool {
+        self.is_foreign
+    }
+
+    /// Records in the store that another version of the rules has counted, and this one has therefore not counted again.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
     }
 
     pub fn engine(&self) -> &Engine {

@@ -1,61 +1,109 @@
-//! The counting thread: the journal's feed in, sums out to metrics and to whoever commits them.
+//! The counting thread: the journal's feed in, sums out to metrics and to whoever commits them; now and then a
+//! snapshot of what it knows.
+//!
+//! The journal may drop nothing before the replay is over: only then is all known that refers to an older record.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::counter::{Counter, Handoff, Sums};
+use super::snapshot::Keeper;
 use crate::clock::Clock;
-use crate::journal::{Fed, Feed};
+use crate::journal::{self, Fed, Feed, JournalError};
 use crate::metrics::Metrics;
+use crate::units::JournalPosition;
 
 /// How long sums stay with the counting thread while lines keep coming.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
 /// Rows that make a commit due before its time.
 const EARLY_COMMIT_ROWS: usize = 100_000;
 
-/// Sums on their way from counting to committing.
+/// What counting and committing tell each other.
 #[derive(Debug, Default)]
 pub struct Pending {
     sums: Mutex<Sums>,
     /// Much waits, or counting has ended.
     pub due: Notify,
+    /// What the store holds.
+    committed: AtomicU64,
+    /// What the journal must hold for a restart, committed or not. All, at first.
+    needed_from: AtomicU64,
 }
 
 impl Pending {
+    /// `committed`: what the store holds.
+    pub fn new(committed: JournalPosition) -> Self {
+        let this = Self::default();
+        this.set_committed(committed);
+        this
+    }
+
     pub fn lock(&self) -> MutexGuard<'_, Sums> {
         self.sums.lock().expect("nothing panics with it held")
     }
+
+    pub fn set_committed(&self, position: JournalPosition) {
+        self.committed.store(position.0, Ordering::Release);
+    }
+
+    pub fn committed(&self) -> JournalPosition {
+        JournalPosition(self.committed.load(Ordering::Acquire))
+    }
+
+    pub fn needed_from(&self) -> JournalPosition {
+        JournalPosition(self.needed_from.load(Ordering::Acquire))
+    }
 }
+
+/// A record, or why there is none.
+type Fetched = Result<Fed<Handoff>, JournalError>;
 
 /// Counts until the journal is closed and all of it is counted, or until `stop` says so between two records.
 pub struct Counting {
     pub counter: Counter,
     pub feed: Feed<Handoff>,
+    pub journal: journal::Writer<Handoff>,
     pub pending: Arc<Pending>,
+    pub keeper: Keeper,
+    pub replay: Replay,
     pub metrics: Arc<Metrics>,
     pub clock: Arc<dyn Clock>,
+    /// To wait by, on the thread that counts.
+    pub runtime: Handle,
+}
+
+/// What the journal held when the process began and the state does not.
+#[derive(Clone, Copy, Debug)]
+pub struct Replay {
+    pub from: JournalPosition,
+    /// Sums before it are in the store.
+    pub committed: JournalPosition,
+    /// The journal's end at the start.
+    pub until: JournalPosition,
+    /// By the process's own clock.
+    pub began_at: Duration,
+    pub is_over: bool,
 }
 
 impl Counting {
-    pub fn run(mut self, stop: impl Fn() -> bool) {
+    pub fn run(&mut self, stop: impl Fn() -> bool) {
         let mut published_at = self.clock.monotonic();
         while !stop() {
-            let fed = match self.feed.next_now() {
-                Some(fed) => fed,
-                None => {
-                    self.publish();
-                    published_at = self.clock.monotonic();
-                    match self.feed.blocking_next() {
-                        Some(fed) => fed,
-                        None => break,
-                    }
+            if !self.count_next() {
+                self.publish();
+                published_at = self.clock.monotonic();
+                match self.wait() {
+                    Some(fed) => self.take(fed),
+                    None => break,
                 }
-            };
-            self.take(fed);
+            }
             if self.clock.monotonic() - published_at >= PUBLISH_INTERVAL {
                 self.publish();
+                self.look_after_snapshots();
                 published_at = self.clock.monotonic();
             }
         }
@@ -63,7 +111,37 @@ impl Counting {
         self.pending.due.notify_one();
     }
 
-    fn take(&mut self, fed: Result<Fed<Handoff>, crate::journal::JournalError>) {
+    /// Counts the next record; false if there is none yet.
+    pub fn count_next(&mut self) -> bool {
+        self.look_after_replay();
+        let next = self.feed.next_now();
+        let found = next.is_some();
+        next.into_iter().for_each(|fed| self.take(fed));
+        found
+    }
+
+    /// The next record, whenever it comes; None when the journal is closed. What the store does meanwhile is noticed.
+    fn wait(&mut self) -> Option<Fetched> {
+        loop {
+            self.look_after_snapshots();
+            let next = async { tokio::time::timeout(PUBLISH_INTERVAL, self.feed.next()).await };
+            if let Ok(fed) = self.runtime.block_on(next) {
+                return fed;
+            }
+        }
+    }
+
+    /// The last thing, once all that was counted is committed: the next start has nothing to replay.
+    pub fn finish(&mut self) {
+        let position = self.counter.position();
+        self.note_committed();
+        if position == self.pending.committed() && self.keeper.would_take(position) {
+            self.take_snapshot();
+            self.note_committed();
+        }
+    }
+
+    fn take(&mut self, fed: Fetched) {
         let fed = match fed {
             Ok(fed) => fed,
             Err(error) => {
@@ -72,16 +150,27 @@ impl Counting {
                 return;
             }
         };
-        if let Fed::Damage(damage) = &fed {
-            self.metrics.journal_damaged();
-            tracing::error!(?damage, "a damaged place in the journal was passed over and kept aside");
+        match &fed {
+            Fed::Damage(damage) => {
+                self.metrics.journal_damaged();
+                tracing::error!(?damage, "a damaged place in the journal was passed over and kept aside");
+            }
+            // Of this process's own the journal knows.
+            Fed::Stored(entry) if entry.position < self.replay.until => {
+                let first = entry.record.refers_to();
+                // An error: the journal is closed, and drops nothing any more.
+                let _ = first.map(|first| self.journal.note_reference(entry.position, first));
+            }
+            Fed::Stored(_) | Fed::Live { .. } => {}
         }
         if let Err(error) = self.counter.count(fed, self.feed.position()) {
-            tracing::error!(%error, position = %self.feed.position(), "a record of the journal was not counted");
+            let position = self.feed.position();
+            tracing::error!(%error, %position, "a record of the journal was not counted");
         }
     }
 
-    fn publish(&mut self) {
+    /// Gives what was counted since the last call to metrics and to whoever commits.
+    pub fn publish(&mut self) {
         let position = self.counter.position();
         let mut sums = self.pending.lock();
         let fresh = self.counter.give(&mut sums);
@@ -95,5 +184,58 @@ impl Counting {
         let engine = self.counter.engine();
         let watermark = engine.watermark(self.clock.now()).map(crate::units::Timestamp::seconds);
         self.metrics.set_counting(engine.open_sessions(), watermark, position.0);
+    }
+
+    /// Tells once what the replay was.
+    fn look_after_replay(&mut self) {
+        let Replay { from, committed, until, began_at, is_over } = self.replay;
+        let position = self.counter.position();
+        if self.counter.is_foreign() && position >= committed && self.keeper.has_taken_none() {
+            // What was passed over need not be passed over again, and from here on this version counts.
+            self.take_snapshot();
+        }
+        if is_over || position < until {
+            return;
+        }
+        self.replay.is_over = true;
+        let (records, skipped) = (until.0.saturating_sub(from.0), self.counter.skipped());
+        let took = self.clock.monotonic() - began_at;
+        tracing::info!(%from, %until, records, skipped, ?took, "the journal is replayed");
+    }
+
+    /// Takes a snapshot if it is time to, and tells what the journal need not hold any more.
+    pub fn look_after_snapshots(&mut self) {
+        let position = self.counter.position();
+        // Before that the state is not yet that of the store.
+        if position < self.replay.committed {
+            return;
+        }
+        self.note_committed();
+        if self.keeper.is_due(position, self.clock.monotonic()) {
+            self.take_snapshot();
+        }
+        if self.replay.is_over {
+            let needed_from = self.keeper.holds_from(position).map_or(u64::MAX, |position| position.0);
+            self.pending.needed_from.store(needed_from, Ordering::Release);
+        }
+    }
+
+    fn note_committed(&mut self) {
+        if let Err(error) = self.keeper.store_reached(self.pending.committed()) {
+            tracing::warn!(%error, "an old state snapshot remains");
+        }
+    }
+
+    fn take_snapshot(&mut self) {
+        let (position, began_at) = (self.counter.position(), self.clock.monotonic());
+        match self.keeper.take(position, &self.counter.state(), began_at) {
+            Ok(path) => {
+                let took = self.clock.monotonic() - began_at;
+                tracing::info!(path = %path.display(), sessions = self.counter.engine().open_sessions(), ?took, "state saved");
+            }
+            Err(error) => {
+                tracing::error!(%error, "the state is not saved; trying again later, a restart takes longer until then");
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,8 @@ use crate::config::{Config, ConfigError, Counting, IncludedNetwork};
 use crate::parser::LineParser;
 use crate::units::UtcDay;
 
-/// The version of the counting rules this binary implements. Records of another version are not replayed into state.
+/// The version of the counting rules this binary implements, to be raised when the same lines under the same rules give
+/// other sums. What was counted by another version is not counted again: see [`Counter`](super::Counter).
 pub const RULES_VERSION: u32 = 1;
 
 /// How long an included network's validation holds.
@@ -94,7 +95,7 @@ impl Rules {
     fn engine(&self, policy: Policy, secret: Secret) -> Result<Engine, ConfigError> {
         let mut registry = Registry::new(self.mode(), self.feeds.iter().map(String::as_str));
         registry.update(self.catalog.iter().flatten().cloned());
-        Ok(Engine::new(policy, registry, Arc::new(self.agent_table()?), secret))
+        Ok(Engine::new(policy, registry, self.agent_table()?, secret))
     }
 
     /// For files, where days never close.
@@ -122,19 +123,41 @@ impl Rules {
     }
 
     /// As the journal keeps them: JSON.
-    pub fn to_payload(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("plain data with text keys")
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("plain data with text keys")
+    }
+
+    /// The version that a payload says it is of, whatever else is in it.
+    pub fn version_of(payload: &[u8]) -> Result<u32, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        serde_json::from_slice::<Version>(payload).map(|it| it.version)
+    }
+
+    /// Without the episodes, which a registry has: what a state is restored by.
+    pub fn without_episodes(&self) -> Self {
+        let mut rules = self.clone();
+        rules.catalog = rules.catalog.map(|_| Vec::new());
+        rules
     }
 
     pub fn from_payload(payload: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(payload)
     }
 
-    pub fn agent_table(&self) -> Result<AgentTable, ConfigError> {
+    /// Without lists of one's own the built-in table, which is made once: each change of the catalogue asks for it.
+    pub fn agent_table(&self) -> Result<Arc<AgentTable>, ConfigError> {
+        static BUILTIN: LazyLock<Arc<AgentTable>> = LazyLock::new(|| Arc::new(AgentTable::builtin()));
+        if self.agents.is_empty() && self.agents_under.is_empty() {
+            return Ok(Arc::clone(&BUILTIN));
+        }
         let names =
             |lists: &[ListText]| lists.iter().map(|list| list.path.display().to_string()).collect::<Vec<_>>();
         let (over, under) = (names(&self.agents), names(&self.agents_under));
         AgentTable::with_lists(&agent_lists(&self.agents, &over), &agent_lists(&self.agents_under, &under))
+            .map(Arc::new)
             .map_err(|error| ConfigError::invalid("lists.agents", error.to_string()))
     }
 

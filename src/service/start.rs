@@ -3,30 +3,30 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::committing::Committing;
-use super::counter::{Counter, Handoff};
-use super::counting::{Counting, Pending};
-use super::episodes::{Refreshing, note_rules, open_kept};
-use super::health::{Health, StoreState};
+use super::begin::Beginning;
+use super::counter::Handoff;
+use super::episodes::{Refreshing, note_rules, note_rules_when_there_is_room, open_kept};
+use super::health::Health;
 use super::intake::{JournalIntake, Unit};
+use super::pipeline::Pipeline;
 use super::rules::Rules;
 use super::secret::{self, SecretError};
-use crate::attribution::Secret;
+use super::snapshot;
+use super::sockets::Sockets;
+use super::supervisor::Supervisor;
 use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError};
-use crate::journal::{self, Feed, Journal, JournalError, JournalId};
+use crate::journal::{self, Journal, JournalError};
 use crate::metrics::Metrics;
-use crate::receiver::{self, HttpReceiver, SetupError, Surroundings, SyslogReceiver};
+use crate::receiver::{HandedOver, HttpReceiver, SetupError, Surroundings, SyslogReceiver};
 use crate::store::{self, Store, StoreError};
 use crate::web::{self, Web};
 
@@ -45,8 +45,17 @@ pub enum ServiceError {
     Store(#[from] StoreError),
     #[error("cannot make the data folder {}: {cause}", path.display())]
     DataFolder { path: PathBuf, cause: io::Error },
-    #[error("`{key}`: cannot listen on {address}: {cause}")]
-    Listen { key: &'static str, address: SocketAddr, cause: io::Error },
+    #[error("`{part}.listen`: cannot listen on {address}: {cause}")]
+    Listen { part: &'static str, address: SocketAddr, cause: io::Error },
+    #[error("cannot take over the service manager's sockets: {0}")]
+    HandOver(io::Error),
+    #[error(
+        "the service manager handed over {sockets}, which no setting is for; name it http, syslog or admin \
+         (FileDescriptorName=), or give it the port of that part's `listen`"
+    )]
+    LeftOver { sockets: String },
+    #[error("counting has ended, though nobody asked it to; what was acknowledged is in the journal")]
+    CountingEnded,
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
 }
@@ -61,15 +70,16 @@ pub struct Running {
     config: Config,
     journal: journal::Writer<Handoff>,
     receivers: Vec<JoinHandle<()>>,
-    admin_task: JoinHandle<()>,
+    admin_tasks: Vec<JoinHandle<()>>,
+    supervisor: JoinHandle<()>,
     pipeline: JoinHandle<Result<(), ServiceError>>,
     stop_receiving: CancellationToken,
     stop_admin: CancellationToken,
     give_up: CancellationToken,
 }
 
-/// Starts everything; returns once it serves.
-pub async fn start(config: Config) -> Result<Running, ServiceError> {
+/// Starts everything, on the sockets that were handed over where there are such; returns once it serves.
+pub async fn start(config: Config, handed_over: HandedOver) -> Result<Running, ServiceError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let metrics = Metrics::new(config.metrics.max_episodes);
     let catalog = open_kept(&config, &*clock)?;
@@ -86,34 +96,37 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
         .map_err(|cause| ServiceError::DataFolder { path: folder.clone(), cause })?;
     let secret = secret::load_or_create(folder)?;
     let store = Store::open(&config.database_url(), store::Settings::default())?;
-    let Journal { writer, feed, report, .. } =
+    let Journal { writer, feed, reader, report } =
         Journal::<Handoff>::open(&folder.join("journal"), config.journal())?;
     report_recovery(&report);
-    // Before any line is taken: by whatever rules a line is counted, a replay finds them before it.
-    match note_rules(&writer, &rules, &*clock).await {
-        Err(error @ JournalError::Full(_)) => tracing::warn!(%error, "the rules in force could not be noted"),
-        noted => noted?,
-    }
+    let states = folder.join("state");
+    let identity = snapshot::Identity::new(report.id, &secret);
+    // If the journal's end was lost: what comes must not be taken for what a state holds.
+    let saved_at = snapshot::newest(&states, identity);
+    writer.skip_to(saved_at)?;
+    // Before any line is taken: what comes is counted by these, also where the store does not answer yet.
+    let are_rules_noted = match note_rules(&writer, &rules, &*clock).await {
+        Err(error @ JournalError::Full(_)) => {
+            tracing::warn!(%error, "the rules in force are not noted yet");
+            false
+        }
+        noted => noted.map(|()| true)?,
+    };
 
     let surroundings = Surroundings { clock: Arc::clone(&clock), observer: metrics.clone() };
     let intake = |unit| Arc::new(JournalIntake::new(writer.clone(), unit));
-    let http = HttpReceiver::new(config.http(), intake(Unit::Body), surroundings.clone())?;
+    let http = HttpReceiver::new(
+        config.http(),
+        intake(Unit::Body { redelivery_window: config.redelivery_window }),
+        surroundings.clone(),
+    )?;
     let syslog = SyslogReceiver::new(config.syslog(), intake(Unit::Stream), surroundings)?;
-    let http_listener = bind("http.listen", config.http.listen)?;
-    let syslog_listener = bind("syslog.listen", config.syslog.listen)?;
-    let udp_sockets = match config.syslog.listen_udp {
-        Some(address) => vec![receiver::bind_udp(address).map_err(|cause| ServiceError::Listen {
-            key: "syslog.listen_udp",
-            address,
-            cause,
-        })?],
-        None => Vec::new(),
-    };
-    let admin_listener = bind("admin.listen", config.admin.listen)?;
-    let address = |listener: &TcpListener| listener.local_addr().map_err(ServiceError::Thread);
-    let addresses = (address(&http_listener)?, address(&syslog_listener)?, address(&admin_listener)?);
+    let Sockets { http: http_listeners, syslog: syslog_listeners, datagrams, admin: admin_listeners } =
+        Sockets::open(&config, handed_over)?;
+    let address = |listeners: &[TcpListener]| listeners[0].local_addr().map_err(ServiceError::HandOver);
+    let addresses = (address(&http_listeners)?, address(&syslog_listeners)?, address(&admin_listeners)?);
 
-    let health = Arc::new(Health::default());
+    let health = Arc::new(Health::new(Arc::clone(&clock), config.admin.ready_backlog));
     let web = Arc::new(Web {
         metrics: Arc::clone(&metrics),
         store: store.clone(),
@@ -125,16 +138,24 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
             let (health, writer) = (Arc::clone(&health), writer.clone());
             Box::new(move || health.problems(&writer.status()))
         },
+        stuck: {
+            let health = Arc::clone(&health);
+            Box::new(move || health.stuck())
+        },
     });
     let (stop_receiving, stop_admin, give_up) =
         (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
     let mut receivers = vec![
         tokio::spawn(
-            http.with_fallback(web::page(Arc::clone(&web)))
-                .serve(vec![http_listener], stop_receiving.clone()),
+            http.with_fallback(web::page(Arc::clone(&web))).serve(http_listeners, stop_receiving.clone()),
         ),
-        tokio::spawn(syslog.serve(vec![syslog_listener], udp_sockets, stop_receiving.clone())),
+        tokio::spawn(syslog.serve(syslog_listeners, datagrams, stop_receiving.clone())),
     ];
+    if !are_rules_noted {
+        let (writer, rules, clock) = (writer.clone(), rules.clone(), Arc::clone(&clock));
+        let noting = note_rules_when_there_is_room(writer, rules, clock, stop_receiving.clone());
+        receivers.push(tokio::spawn(noting));
+    }
     if let Some(catalog) = catalog {
         let refreshing = Refreshing {
             catalog,
@@ -145,25 +166,36 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
         };
         receivers.push(tokio::spawn(refreshing.run(stop_receiving.clone())));
     }
-    let admin_task = tokio::spawn(web::serve_admin(web, admin_listener, stop_admin.clone()));
+    let serve_admin =
+        |listener| tokio::spawn(web::serve_admin(Arc::clone(&web), listener, stop_admin.clone()));
+    let admin_tasks = admin_listeners.into_iter().map(serve_admin).collect();
+    let supervisor =
+        Supervisor::new(writer.clone(), Arc::clone(&metrics), Arc::clone(&health), Arc::clone(&clock));
     let pipeline = Pipeline {
         flush_interval: config.store.flush_interval,
         instance: config.store.instance.clone(),
-        rules,
-        secret,
         store: store.clone(),
-        journal: writer.clone(),
-        journal_id: report.id,
-        feed,
+        beginning: Beginning {
+            rules,
+            secret,
+            journal: writer.clone(),
+            reader,
+            feed,
+            held_until: report.next.max(saved_at),
+            states,
+            identity,
+            snapshot_interval: config.state.snapshot_interval,
+            metrics: Arc::clone(&metrics),
+            clock,
+        },
         health,
-        metrics: Arc::clone(&metrics),
-        clock,
         give_up: give_up.clone(),
     };
     // On a thread of its own: what it holds across waits need not move between threads.
     let runtime = Handle::current();
     let pipeline = tokio::task::spawn_blocking(move || runtime.block_on(pipeline.run()));
     let (http, syslog, admin) = addresses;
+    let supervisor = tokio::spawn(supervisor.run(stop_receiving.clone()));
     tracing::info!(%http, %syslog, %admin, data = %folder.display(), "serving");
     Ok(Running {
         http,
@@ -173,7 +205,8 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
         store,
         journal: writer,
         receivers,
-        admin_task,
+        admin_tasks,
+        supervisor,
         pipeline,
         stop_receiving,
         stop_admin,
@@ -191,10 +224,6 @@ fn report_recovery(report: &journal::OpenReport) {
     }
 }
 
-fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, ServiceError> {
-    receiver::bind(address).map_err(|cause| ServiceError::Listen { key, address, cause })
-}
-
 impl Running {
     /// Serves until `shutdown` or until the store refuses for good, then stops in order.
     pub async fn run_until(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServiceError> {
@@ -206,7 +235,8 @@ impl Running {
             ended = &mut self.pipeline => {
                 self.stop_receiving.cancel();
                 self.stop_admin.cancel();
-                ended.unwrap_or(Ok(()))
+                // It ends after an orderly shutdown only.
+                Err(ended.ok().and_then(Result::err).unwrap_or(ServiceError::CountingEnded))
             }
         }
     }
@@ -214,6 +244,7 @@ impl Running {
     /// Stops accepting, drains, commits.
     pub async fn stop(self) -> Result<(), ServiceError> {
         self.stop_receiving.cancel();
+        let _ = self.supervisor.await;
         for receiver in self.receivers {
             let _ = receiver.await;
         }
@@ -229,97 +260,12 @@ impl Running {
             }
         };
         self.stop_admin.cancel();
-        let _ = self.admin_task.await;
+        for task in self.admin_tasks {
+            let _ = task.await;
+        }
         match ended.unwrap_or(Ok(())) {
             Err(ServiceError::Store(StoreError::Stopped)) => Ok(()),
             other => other,
         }
-    }
-}
-
-/// From the journal's feed to the store.
-struct Pipeline {
-    flush_interval: std::time::Duration,
-    /// What the store calls this instance.
-    instance: String,
-    rules: Rules,
-    secret: Secret,
-    store: Store,
-    journal: journal::Writer<Handoff>,
-    journal_id: JournalId,
-    feed: Feed<Handoff>,
-    health: Arc<Health>,
-    metrics: Arc<Metrics>,
-    clock: Arc<dyn Clock>,
-    give_up: CancellationToken,
-}
-
-impl Pipeline {
-    async fn run(self) -> Result<(), ServiceError> {
-        let writer = self.claim().await?;
-        let committed = writer.position();
-        match self.journal.skip_to(committed) {
-            // Stopped before it was ready: what the journal holds is counted all the same.
-            Ok(()) | Err(JournalError::Closed) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let counter = Counter::new(&self.rules, self.secret, committed)?;
-        self.health.set_store(StoreState::Ready);
-
-        let pending = Arc::new(Pending::default());
-        let counting = Counting {
-            counter,
-            feed: self.feed,
-            pending: Arc::clone(&pending),
-            metrics: Arc::clone(&self.metrics),
-            clock: Arc::clone(&self.clock),
-        };
-        let stop = Arc::new(AtomicBool::new(false));
-        let counted = CancellationToken::new();
-        let thread = {
-            let (stop, counted) = (Arc::clone(&stop), counted.clone().drop_guard());
-            let work = move || {
-                counting.run(|| stop.load(Ordering::Relaxed));
-                drop(counted);
-            };
-            std::thread::Builder::new()
-                .name("counting".to_owned())
-                .spawn(work)
-                .map_err(ServiceError::Thread)?
-        };
-        let committing = Committing {
-            writer,
-            journal: self.journal,
-            pending,
-            flush_interval: self.flush_interval,
-            metrics: self.metrics,
-            clock: self.clock,
-            give_up: self.give_up.clone(),
-        };
-        let mut committing = pin!(committing.run(counted.clone()));
-        let result = tokio::select! {
-            result = &mut committing => result,
-            () = self.give_up.cancelled() => {
-                stop.store(true, Ordering::Relaxed);
-                committing.await
-            }
-        };
-        stop.store(true, Ordering::Relaxed);
-        drop(thread);
-        Ok(result?)
-    }
-
-    /// Migrates and claims the store, however long it takes to answer.
-    async fn claim(&self) -> Result<store::Writer, StoreError> {
-        let on_failure = |error: &StoreError, pause| {
-            self.health.set_store(StoreState::Failing(error.to_string()));
-            tracing::warn!(%error, ?pause, "the store does not answer; trying again, the journal keeps what comes");
-        };
-        store::retry(&self.give_up, on_failure, || self.try_to_claim()).await
-    }
-
-    async fn try_to_claim(&self) -> Result<store::Writer, StoreError> {
-        self.store.migrate().await?;
-        self.store.claim(self.journal_id.0, &self.instance).await
     }
 }

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 
 use super::StoreError;
 use super::episodes::Fresh;
-use super::rows::{DayRow, FateRow, HourRow, RowId};
+use super::rows::{Chapters, DayRow, FateRow, HourRow, RowId};
 use super::summary::{EpisodeDownloads, FateTotal, Totals};
 use crate::rollup::Delta;
 use crate::units::{JournalPosition, UtcDay};
@@ -91,6 +91,12 @@ pub(super) trait Transaction: Send {
         &mut self,
         fresh: &Fresh<'_>,
     ) -> impl Future<Output = Result<Vec<RowId>, StoreError>> + Send;
+
+    /// Makes the table hold these chapters of the episodes they are of, and no others of them.
+    fn write_chapters(
+        &mut self,
+        chapters: &Chapters<'_>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     fn add_hours(
         &mut self,

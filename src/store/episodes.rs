@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::rows::RowId;
 use super::{StoreError, names};
-use crate::attribution::Episode;
+use crate::attribution::{Chapter, Episode};
 use crate::units::{EpisodeId, Timestamp};
 
 /// A row of `episode` with its show, as both databases can hold it.
@@ -23,6 +23,8 @@ pub(super) struct EpisodeRow<'e> {
     pub(super) published_at: Option<Timestamp>,
     pub(super) bytes: Option<i64>,
     pub(super) duration_seconds: Option<f64>,
+    /// None leaves those in the database.
+    pub(super) chapters: Option<&'e [Chapter]>,
 }
 
 impl<'e> EpisodeRow<'e> {
@@ -35,10 +37,15 @@ impl<'e> EpisodeRow<'e> {
             title: names::known_text(&episode.title),
             published_at: episode.published_at,
             bytes: episode.size.map(|size| i64::try_from(size).unwrap_or(i64::MAX)),
-            // Exact to the millisecond for any duration below 2⁵³ ms.
-            duration_seconds: episode.duration_ms.map(|ms| ms as f64 / 1000.0),
+            duration_seconds: episode.duration_ms.map(seconds),
+            chapters: episode.chapters.as_deref(),
         }
     }
+}
+
+/// Exact to the millisecond for any time below 2⁵³ ms.
+pub(super) fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1000.0
 }
 
 /// The rows to write, sorted by their slugs, and the episodes that each stands for.
@@ -123,6 +130,7 @@ mod tests {
             duration_ms: Some(1_234_567),
             audio_start: 0,
             published_at: None,
+            chapters: None,
         }
     }
 

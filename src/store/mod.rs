@@ -23,7 +23,7 @@ mod writer;
 
 pub use error::StoreError;
 pub use retry::{Backoff, retry};
-pub use settings::{Kind, Settings};
+pub use settings::{Faults, Kind, Moment, Settings};
 pub use summary::{EpisodeDownloads, FateTotal, Totals};
 pub use writer::{Commit, Writer};
 

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::episodes::{self, Fresh};
 use super::{StoreError, names};
 use crate::attribution::Fate;
 use crate::rollup::{Delta, EpisodeDay, FateCount};
@@ -31,6 +32,37 @@ pub(super) struct FateRow<'a> {
     pub(super) source: Cow<'a, str>,
     pub(super) fate: Fate,
     pub(super) change: FateCount,
+}
+
+/// A row of `chapter`, as both databases can hold it.
+pub(super) struct ChapterRow<'e> {
+    pub(super) episode: RowId,
+    pub(super) number: i32,
+    pub(super) start_seconds: f64,
+    pub(super) title: Cow<'e, str>,
+}
+
+/// What `chapter` has to hold of some episodes.
+pub(super) struct Chapters<'e> {
+    pub(super) rows: Vec<ChapterRow<'e>>,
+    /// Of each of these episodes, how many rows it has to have.
+    pub(super) counts: Vec<(RowId, i32)>,
+}
+
+/// The chapters of those episodes of which they are known. `keys` are those of `fresh.rows`.
+pub(super) fn chapters<'e>(fresh: &Fresh<'e>, keys: &[RowId]) -> Chapters<'e> {
+    let mut all = Chapters { rows: Vec::new(), counts: Vec::new() };
+    for (row, &episode) in fresh.rows.iter().zip(keys) {
+        let Some(chapters) = row.chapters else { continue };
+        let mut count = 0;
+        for (chapter, number) in chapters.iter().zip(1..) {
+            let (start_seconds, title) = (episodes::seconds(chapter.start_ms), names::text(&chapter.title));
+            all.rows.push(ChapterRow { episode, number, start_seconds, title });
+            count = number;
+        }
+        all.counts.push((episode, count));
+    }
+    all
 }
 
 /// `episode_hour`. Two ids of the same row add up.

@@ -1,5 +1,7 @@
 //! The store's bounds, and which database a URL names.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::StoreError;
@@ -18,6 +20,28 @@ pub struct Settings {
     /// Longest commit as a whole; then it is given up and tried again on another connection. A transaction
     /// left open by a process that vanished is ended by Postgres after the same time.
     pub commit_timeout: Duration,
+    /// Makes commits fail on purpose, in tests and simulations.
+    pub faults: Option<Arc<dyn Faults>>,
+}
+
+/// Where a commit can be made to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// All is written and nothing committed: a failure leaves nothing behind.
+    BeforeCommit,
+    /// All is committed: a failure loses the answer.
+    AfterCommit,
+}
+
+/// Decides over each moment of a commit; what it says comes in the database's place.
+pub trait Faults: fmt::Debug + Send + Sync {
+    fn at(&self, moment: Moment) -> Result<(), StoreError>;
+}
+
+impl Settings {
+    pub(super) fn reach(&self, moment: Moment) -> Result<(), StoreError> {
+        self.faults.as_ref().map_or(Ok(()), |faults| faults.at(moment))
+    }
 }
 
 impl Default for Settings {
@@ -28,6 +52,7 @@ impl Default for Settings {
             lock_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(60),
             commit_timeout: Duration::from_secs(120),
+            faults: None,
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backend::{Claim, Database, Months, Transaction};
 use super::episodes::Known;
-use super::{Backend, Backoff, Store, StoreError, rows};
+use super::{Backend, Backoff, Moment, Settings, Store, StoreError, rows};
 use crate::attribution::Episode;
 use crate::rollup::Delta;
 use crate::units::JournalPosition;
@@ -63,14 +63,17 @@ impl Writer {
         if commit.position <= self.position {
             return Err(StoreError::NotAhead { position: commit.position, committed: self.position });
         }
-        let after = self.store.settings.commit_timeout;
+        let settings = &self.store.settings;
+        let after = settings.commit_timeout;
         // Given back on success only: what a commit that failed or was dropped has learnt may not be there.
         let memory = mem::take(&mut self.memory);
         let attempt = async {
             match &self.store.backend {
-                Backend::Sqlite(database) => write(database, self.claim, self.position, memory, commit).await,
+                Backend::Sqlite(database) => {
+                    write(database, settings, self.claim, self.position, memory, commit).await
+                }
                 Backend::Postgres(database) => {
-                    write(database, self.claim, self.position, memory, commit).await
+                    write(database, settings, self.claim, self.position, memory, commit).await
                 }
             }
         };
@@ -100,6 +103,7 @@ impl Writer {
 
 async fn write<D: Database>(
     database: &D,
+    settings: &Settings,
     claim: Claim,
     expected: JournalPosition,
     mut memory: Memory,
@@ -115,12 +119,15 @@ async fn write<D: Database>(
     let known = &mut memory.episodes;
     let fresh = known.fresh(commit.episodes);
     let keys = transaction.write_episodes(&fresh).await?;
+    transaction.write_chapters(&rows::chapters(&fresh, &keys)).await?;
     known.learn(&fresh, &keys, commit.episodes);
     let row = |id| known.row(id);
     transaction.add_hours(claim, &rows::hours(commit.delta, row)?).await?;
     transaction.add_days(claim, &rows::days(commit.delta, row)?).await?;
     transaction.add_fates(claim, &rows::fates(commit.delta, commit.sources)?).await?;
+    settings.reach(Moment::BeforeCommit)?;
     transaction.commit().await?;
+    settings.reach(Moment::AfterCommit)?;
     Ok(memory)
 }
 

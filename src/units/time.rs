@@ -84,7 +84,7 @@ impl fmt::Display for Timestamp {
 }
 
 /// A UTC day, as days since 1970-01-01.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct UtcDay(pub i32);
 
 impl UtcDay {
@@ -110,7 +110,7 @@ impl fmt::Display for UtcDay {
 }
 
 /// A UTC hour, as hours since 1970-01-01T00:00:00Z.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct UtcHour(pub i32);
 
 impl UtcHour {

@@ -70,7 +70,10 @@ async fn answer(web: Arc<Web>, request: Request<Incoming>) -> Result<Answer, Inf
             answer.headers_mut().insert(CONTENT_TYPE, OPENMETRICS.parse().expect("a sound header"));
             answer
         }
-        "/livez" => text(StatusCode::OK, "alive\n".to_owned()),
+        "/livez" => match (web.stuck)() {
+            None => text(StatusCode::OK, "alive\n".to_owned()),
+            Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("stuck: {why}\n")),
+        },
         "/readyz" => match (web.problems)().as_slice() {
             [] => text(StatusCode::OK, "ready\n".to_owned()),
             problems => {

@@ -21,4 +21,6 @@ pub struct Web {
     pub journal_status: Box<dyn Fn() -> Status + Send + Sync>,
     /// Why the service is not ready; empty when it is.
     pub problems: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+    /// Why it had better be started anew, if so.
+    pub stuck: Box<dyn Fn() -> Option<String> + Send + Sync>,
 }

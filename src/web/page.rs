@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -27,11 +26,14 @@ pub fn page(web: Arc<Web>) -> Fallback {
     })
 }
 
-async fn answer(web: &Web, request: &Request<Incoming>) -> Response<AnswerBody> {
+async fn answer(web: &Web, request: &Request<()>) -> Response<AnswerBody> {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     match request.uri().path() {
         "/" | "/api/now" if !is_read => {
-            json_answer(StatusCode::METHOD_NOT_ALLOWED, &json!({"error": "only GET"}))
+            let error = json!({"error": "method_not_allowed", "message": "only GET, HEAD may be used here"});
+            let mut answer = json_answer(StatusCode::METHOD_NOT_ALLOWED, &error);
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            answer
         }
         "/" => {
             let mut answer = answer_with(StatusCode::OK, "text/html; charset=utf-8", PAGE.into());
@@ -45,7 +47,10 @@ async fn answer(web: &Web, request: &Request<Incoming>) -> Response<AnswerBody> 
                 json_answer(StatusCode::SERVICE_UNAVAILABLE, &json!({"error": "the store does not answer"}))
             }
         },
-        _ => json_answer(StatusCode::NOT_FOUND, &json!({"error": "not found"})),
+        _ => json_answer(
+            StatusCode::NOT_FOUND,
+            &json!({"error": "not_found", "message": "nothing is here: is it the path in `http.path`?"}),
+        ),
     }
 }
 

@@ -3,6 +3,7 @@
 //! The feeds in `tests/data/feeds` are made up, with the habits of real ones: prefixes upon prefixes, lengths of 0
 //! and 1, dates in several spellings, items without audio, one file twice.
 
+mod chapters;
 mod server;
 
 use std::fs;

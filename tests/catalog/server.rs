@@ -59,7 +59,8 @@ impl Answer {
         self
     }
 
-    fn send(&self, stream: &mut TcpStream) -> std::io::Result<()> {
+    /// `sent` counts the body's bytes.
+    fn send(&self, stream: &mut TcpStream, sent: &mut usize) -> std::io::Result<()> {
         match self {
             Self::HangUp => Ok(()),
             Self::Silence => {
@@ -75,7 +76,11 @@ impl Answer {
                     write!(stream, "{name}: {value}\r\n")?;
                 }
                 stream.write_all(b"\r\n")?;
-                stream.write_all(&body[..if *cut_short { body.len() / 2 } else { body.len() }])
+                for piece in body[..if *cut_short { body.len() / 2 } else { body.len() }].chunks(1 << 16) {
+                    stream.write_all(piece)?;
+                    *sent += piece.len();
+                }
+                Ok(())
             }
         }
     }
@@ -86,6 +91,10 @@ struct Script {
     answer: Option<Answer>,
     by_path: HashMap<String, Answer>,
     last_request: String,
+    /// How many requests each path had.
+    requests: HashMap<String, usize>,
+    /// Of each path's last body, until the client had enough.
+    sent_bytes: HashMap<String, usize>,
     stopped: bool,
 }
 
@@ -133,6 +142,21 @@ impl Server {
     pub fn last_request(&self) -> String {
         self.script.lock().unwrap().last_request.clone()
     }
+
+    /// How many requests there were for this path.
+    pub fn requests(&self, path: &str) -> usize {
+        self.script.lock().unwrap().requests.get(path).copied().unwrap_or(0)
+    }
+
+    /// How much of the last body for this path went out until the client had enough; waits until it has.
+    pub fn sent_bytes(&self, path: &str) -> usize {
+        loop {
+            if let Some(&sent) = self.script.lock().unwrap().sent_bytes.get(path) {
+                return sent;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
 }
 
 impl Drop for Server {
@@ -152,9 +176,13 @@ fn serve(mut stream: TcpStream, script: &Mutex<Script>) -> std::io::Result<()> {
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
     let answer = {
         let mut script = script.lock().unwrap();
+        *script.requests.entry(path.clone()).or_default() += 1;
         script.last_request = head.to_ascii_lowercase();
         script.by_path.get(&path).or(script.answer.as_ref()).cloned()
     };
-    answer.unwrap_or(Answer::status(404)).send(&mut stream)?;
+    let mut sent = 0;
+    let result = answer.unwrap_or(Answer::status(404)).send(&mut stream, &mut sent);
+    script.lock().unwrap().sent_bytes.insert(path, sent);
+    result?;
     stream.shutdown(Shutdown::Both)
 }

@@ -23,6 +23,7 @@ fn run(folder: &Path, command: &mut Command) -> (Option<i32>, String, String) {
 fn wrong_settings_exit_with_64_and_say_how_to_put_it_right() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("broken.csv"), "a,b\n1,2\n").unwrap();
+    std::fs::write(folder.path().join("good.csv"), "show,episode,path\ngo,1,/1.mp3\n").unwrap();
     for (toml, says) in [
         ("colour = 1", &["`colour` (in castmeter.toml)", "unknown", "`data_dir`"][..]),
         ("[http]\ncolour = 1", &["`http.colour` (in castmeter.toml)", "unknown", "`listen`"]),
@@ -48,6 +49,12 @@ fn wrong_settings_exit_with_64_and_say_how_to_put_it_right() {
         ("log_format = \"csv\"", &["`log_format`", "\"csv\"", "changelog-csv"]),
         ("log_format = \"%h %t\"", &["`log_format`", "no path, no status, no body bytes"]),
         ("catalog = \"none.csv\"", &["`catalog`", "none.csv", "No such file"]),
+        ("catalog = \"ftp://h.example/c.csv\"", &["`catalog`", "`ftp://`", "http(s) URL"]),
+        ("[[rss]]\nurl = \"none.xml\"", &["`rss[0].url`", "none.xml", "No such file"]),
+        (
+            "catalog = \"good.csv\"\n[[rss]]\nurl = \"good.csv\"\n[[rss]]\nurl = \"sftp://h.example/f\"",
+            &["`rss[1].url`", "`sftp://`", "http(s) URL"],
+        ),
         ("catalog = \"broken.csv\"", &["`catalog`", "broken.csv", "show,episode,path"]),
         (
             "[lists]\nblocked = [\"broken.csv\"]",
@@ -94,6 +101,7 @@ fn a_wrong_command_line_exits_with_64() {
         (&["count"], "FILE"),
         (&["count", "--by", "week", "-"], "day, hour"),
         (&["count", "--colour", "red", "-"], "--colour"),
+        (&["generate", "--start", "1969-12-31"], "1969-12-31 is before 1970-01-01"),
         (&["generate", "--lines", "many"], "many"),
         (&["count", "--journal-max-bytes", "lots", "-"], "--journal-max-bytes"),
     ] {
@@ -134,6 +142,33 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
         .output()
         .unwrap();
     assert!(String::from_utf8(configured.stdout).unwrap().contains("window first_touch"));
+}
+
+#[test]
+fn a_catalogue_that_holds_no_episode_yet_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("c.csv"), "show,episode,path\n").unwrap();
+    let (code, stdout, stderr) = run(folder.path(), castmeter().args(["check", "--catalog", "c.csv"]));
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(stdout.contains("episodes: 0 in the catalogue"), "{stdout}");
+    assert!(stdout.contains("problem: c.csv: line 1: is followed by no episode"), "{stdout}");
+}
+
+/// A file that breaks off costs the count, and the message says where.
+#[test]
+fn a_corrupt_file_is_told_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = castmeter().args(["generate", "--lines=5000"]).output().unwrap().stdout;
+    let mut packed = zstd::encode_all(&plain[..], 3).unwrap();
+    packed.truncate(packed.len() / 2);
+    std::fs::write(folder.path().join("log.zst"), packed).unwrap();
+    let (code, stdout, stderr) = run(folder.path(), castmeter().args(["count", "log.zst"]));
+    assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
+    let after = stderr.split(", after ").nth(1).and_then(|rest| rest.strip_suffix(" bytes of lines\n"));
+    assert!(
+        stderr.starts_with("castmeter: log.zst: ") && after.unwrap().parse::<u64>().unwrap() > 0,
+        "{stderr}"
+    );
 }
 
 #[test]

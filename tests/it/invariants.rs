@@ -13,27 +13,9 @@ use castmeter::rollup::{Delta, EpisodeDay, FateCount};
 use castmeter::units::{EpisodeId, SourceId, Timestamp, UtcDay, UtcHour};
 use proptest::prelude::*;
 
-const MAX_LINE_BYTES: usize = 65_536;
-/// Monday, 2026-11-02.
-pub const MONDAY: i64 = 1_793_577_600;
+use crate::plain::{ASSUMED_BYTES_OF_A_MINUTE, EPISODES, MONDAY};
 
-/// The episodes of a small world, so that random lines meet in sessions.
-pub const EPISODES: [FileOf; 5] = [
-    FileOf { slug: "one", size: Some(2_000), duration_ms: Some(180_000), audio_start: 100 },
-    FileOf { slug: "two", size: Some(500), duration_ms: None, audio_start: 0 },
-    FileOf { slug: "three", size: None, duration_ms: None, audio_start: 0 },
-    FileOf { slug: "four", size: None, duration_ms: Some(90_000), audio_start: 50 },
-    FileOf { slug: "five", size: Some(2_500), duration_ms: None, audio_start: 1_000 },
-];
-/// What is needed where the duration is unknown.
-pub const ASSUMED_BYTES_OF_A_MINUTE: u64 = 600;
-
-pub struct FileOf {
-    pub slug: &'static str,
-    pub size: Option<u64>,
-    pub duration_ms: Option<u64>,
-    pub audio_start: u64,
-}
+pub const MAX_LINE_BYTES: usize = 65_536;
 
 pub fn engine(window: Window) -> Engine {
     static AGENTS: LazyLock<Arc<AgentTable>> = LazyLock::new(|| Arc::new(AgentTable::builtin()));
@@ -51,6 +33,7 @@ pub fn engine(window: Window) -> Engine {
         duration_ms: file.duration_ms,
         audio_start: file.audio_start,
         published_at: Timestamp::from_seconds(MONDAY + 3_600),
+        chapters: None,
     }));
     let policy = Policy { window, thresholds, ..Policy::default() };
     Engine::new(policy, registry, Arc::clone(&AGENTS), *b"any secret does.")
@@ -113,7 +96,7 @@ pub fn counted(window: Window, lines: &[String]) -> Tables {
 }
 
 /// A request of some listener for some episode, now and then with something about it. Four days, times that coincide.
-fn line() -> impl Strategy<Value = String> {
+pub fn line() -> impl Strategy<Value = String> {
     let agents = prop::sample::select(vec![
         "Overcast/3.0 (+http://overcast.fm/; iOS podcast app)",
         "Pocket Casts",

@@ -54,7 +54,7 @@ async fn curl(rig: &Rig, host: &str, arguments: &[&str]) -> String {
 #[tokio::test]
 async fn curl_in_every_way() {
     let rig = Rig::http_at(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)), HttpSettings::default());
-    let plain = lines(20_000);
+    let plain = lines(10_000);
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);

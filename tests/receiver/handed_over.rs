@@ -2,7 +2,7 @@
 //!
 //! The process that gets them must be a new one: this test's own program, started again for one test only.
 
-use castmeter::receiver::{HandedOver, HttpSettings};
+use castmeter::receiver::{HandedOver, HttpSettings, Which};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::Command;
@@ -59,11 +59,18 @@ async fn sockets_are_found_by_name_and_connections_wait_for_the_service() {
 }
 
 async fn serve_one_batch() {
-    let mut sockets = HandedOver::from_environment();
-    assert_eq!(sockets.left_over(), ["other", "http"]);
-    assert!(sockets.listeners("syslog").unwrap().is_empty());
-    let listener = sockets.listeners("http").unwrap().pop().unwrap();
-    assert_eq!(sockets.left_over(), ["other"]);
+    let mut sockets = HandedOver::from_environment().unwrap();
+    let names = |sockets: &HandedOver| {
+        sockets.left_over().iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&sockets), ["other", "http"]);
+    assert!(sockets.listeners(Which::Named("syslog")).unwrap().is_empty());
+    assert!(sockets.datagram_sockets(Which::Named("http")).unwrap().is_empty(), "of another kind");
+    let listener = sockets.listeners(Which::Named("http")).unwrap().pop().unwrap();
+    assert_eq!(names(&sockets), ["other"]);
+    let address = sockets.left_over()[0].1;
+    assert_eq!(sockets.listeners(Which::At(address)).unwrap().len(), 1);
+    assert!(names(&sockets).is_empty());
     let rig = Rig::http_on(listener, HttpSettings::default());
     until(|| !rig.memory.batches().is_empty()).await;
     rig.ended().await;
@@ -71,8 +78,8 @@ async fn serve_one_batch() {
 
 #[tokio::test]
 async fn without_a_manager_there_are_none() {
-    let mut sockets = HandedOver::from_environment();
-    assert!(sockets.listeners("http").unwrap().is_empty());
-    assert!(sockets.datagram_sockets("http").unwrap().is_empty());
+    let mut sockets = HandedOver::from_environment().unwrap();
+    assert!(sockets.listeners(Which::Named("http")).unwrap().is_empty());
+    assert!(sockets.datagram_sockets(Which::Named("http")).unwrap().is_empty());
     assert!(sockets.left_over().is_empty());
 }

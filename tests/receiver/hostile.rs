@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use castmeter::receiver::{Event, HttpSettings, Incident, SyslogSettings, TokenSettings};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::http::gzip;
 use crate::rig::{Rig, answer, exchange, is_closed, post, until};
@@ -21,16 +21,39 @@ fn impatient() -> HttpSettings {
 }
 
 #[tokio::test]
-async fn a_head_that_never_ends_is_closed() {
+async fn a_head_that_never_ends_is_answered_and_closed() {
     let rig = Rig::http(impatient());
-    for beginning in ["", "P", "POST /fastly HTTP/1.1\r\nhost: x\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+    for (beginning, status) in [
+        ("", None),
+        ("P", Some("408")),
+        ("POST /fastly HTTP/1.1\r\nhost: x\r\n", Some("408")),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", None),
+    ] {
         let mut stream = rig.connect().await;
         stream.write_all(beginning.as_bytes()).await.unwrap();
         let mut rest = Vec::new();
         drop(crate::rig::within(tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest)).await);
+        let text = String::from_utf8_lossy(&rest);
+        let answered = text.strip_prefix("HTTP/1.1 ").and_then(|text| text.split(' ').next());
+        assert_eq!(answered, status, "{beginning:?}: {text}");
+        assert_eq!(status.is_some(), text.ends_with("head did not arrive within 100ms\"}"), "{text}");
         assert_eq!(rig.memory.incidents().pop(), Some(Incident::HeadTimeout), "{beginning:?}");
     }
     until(|| rig.memory.open_connections() == 0).await;
+}
+
+#[tokio::test]
+async fn a_second_head_that_never_ends_is_answered_too() {
+    let rig = Rig::http(impatient());
+    let mut stream = rig.connect().await;
+    stream.write_all(&post("/fastly HTTP/1.1", "x\n")).await.unwrap();
+    assert_eq!(answer(&mut stream).await.status, 200);
+    stream.write_all(b"POST /fastly HTTP/1.1\r\nhost: ").await.unwrap();
+    let last = answer(&mut stream).await;
+    assert_eq!(last.status, 408);
+    assert!(last.has("connection: close") && last.has("content-type: application/json"), "{}", last.head);
+    assert!(is_closed(&mut stream).await);
+    assert_eq!(rig.memory.incidents(), [Incident::HeadTimeout]);
 }
 
 #[tokio::test]
@@ -155,17 +178,72 @@ async fn bombs_are_refused() {
     assert_eq!(rig.memory.incidents(), [Incident::RatioTooHigh; 2]);
 }
 
+/// A connection that has shown that it is of use.
+async fn known(rig: &Rig, needs_token: bool) -> TcpStream {
+    let mut stream = rig.connect().await;
+    let authorization = if needs_token { "\r\nauthorization: Bearer correct" } else { "" };
+    stream.write_all(&post(&format!("/fastly HTTP/1.1{authorization}"), "x\n")).await.unwrap();
+    assert_eq!(answer(&mut stream).await.status, 200);
+    stream
+}
+
 #[tokio::test]
-async fn connections_are_bounded() {
+async fn connections_are_bounded_and_who_is_known_stays() {
     let rig = Rig::http(HttpSettings { connections_per_address: 2, ..HttpSettings::default() });
-    let (_one, two) = (rig.connect().await, rig.connect().await);
+    let one = known(&rig, false).await;
+    let mut idle = rig.connect().await;
     until(|| rig.memory.open_connections() == 2).await;
-    let mut three = rig.connect().await;
-    assert!(is_closed(&mut three).await);
-    assert_eq!(rig.memory.incidents(), [Incident::AddressFull]);
+    let two = known(&rig, false).await;
+    assert!(is_closed(&mut idle).await, "it gave way");
+    assert!(is_closed(&mut rig.connect().await).await);
+    assert_eq!(rig.memory.incidents(), [Incident::Displaced, Incident::AddressFull]);
     drop(two);
     until(|| rig.memory.open_connections() == 1).await;
     assert_eq!(exchange(&rig, post("/fastly HTTP/1.1", "x\n")).await.status, 200);
+    drop(one);
+}
+
+#[tokio::test]
+async fn a_token_makes_known_and_a_wrong_one_does_not() {
+    let tokens = vec![TokenSettings::plain("one", "correct")];
+    let rig = Rig::http(HttpSettings { tokens, connections: 2, ..HttpSettings::default() });
+    // Known by its head, though its body is on its way.
+    let mut slow = rig.connect().await;
+    let head =
+        "POST /fastly HTTP/1.1\r\nhost: x\r\nauthorization: Bearer correct\r\ncontent-length: 4\r\n\r\no";
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let mut guess = rig.connect().await;
+    guess.write_all(b"GET /.well-known/fastly/logging/challenge HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert_eq!(answer(&mut guess).await.status, 200);
+    let friend = known(&rig, true).await;
+    assert!(is_closed(&mut guess).await, "to ask for the challenge proves nothing");
+    slow.write_all(b"ne\n").await.unwrap();
+    assert_eq!(answer(&mut slow).await.status, 200);
+    assert!(is_closed(&mut rig.connect().await).await, "both have delivered");
+    drop(friend);
+    assert_eq!(rig.memory.incidents(), [Incident::Displaced, Incident::ConnectionsFull]);
+}
+
+#[tokio::test]
+async fn syslog_connections_are_known_by_their_token_or_by_a_batch() {
+    for (tokens, line) in
+        [(vec![TokenSettings::plain("one", "correct")], "correct<134>x\n"), (Vec::new(), "<134>x\n")]
+    {
+        let rig = Rig::syslog(SyslogSettings {
+            tokens,
+            connections: 1,
+            batch_interval: SHORT,
+            ..Default::default()
+        });
+        let mut idle = rig.connect().await;
+        until(|| rig.memory.open_connections() == 1).await;
+        let mut friend = rig.connect().await;
+        assert!(is_closed(&mut idle).await);
+        friend.write_all(line.as_bytes()).await.unwrap();
+        until(|| rig.memory.text() == "<134>x\n").await;
+        assert!(is_closed(&mut rig.connect().await).await);
+        assert_eq!(rig.memory.incidents(), [Incident::Displaced, Incident::ConnectionsFull], "{line:?}");
+    }
 }
 
 #[tokio::test]
@@ -281,29 +359,35 @@ async fn tokens_tried_by_the_thousand_are_counted_and_others_served() {
 }
 
 #[tokio::test]
-async fn a_crowd_from_one_address_does_not_keep_others_out() {
+async fn a_crowd_does_not_keep_others_out() {
+    castmeter::service::file_limit::raise();
     let rig = Rig::http(HttpSettings {
-        connections: 1_600,
-        connections_per_address: 1_500,
+        connections: 1_500,
+        connections_per_address: 1_000,
         head_timeout: Duration::from_secs(3_600),
         ..HttpSettings::default()
     });
+    let mut friend = known(&rig, false).await;
     let mut crowd = Vec::new();
     for n in 0..2_000 {
         let socket = TcpSocket::new_v4().unwrap();
-        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        let from = if n < 1_200 { "127.0.0.2:0" } else { "127.0.0.3:0" };
+        socket.bind(from.parse().unwrap()).unwrap();
         let mut stream = socket.connect(rig.address).await.unwrap();
         let head: &[u8] = if n % 2 == 0 { b"" } else { b"POST /fastly HTTP/1.1\r\nhost: " };
         drop(stream.write_all(head).await);
         crowd.push(stream);
     }
-    until(|| rig.memory.count(Event::Incident(Incident::AddressFull)) == 500).await;
-    assert_eq!(rig.memory.open_connections(), 1_500);
+    // 200 gave way to those of their own address, 301 to make room for the rest beside the one that is known.
+    until(|| rig.memory.count(Event::Incident(Incident::Displaced)) == 501).await;
+    until(|| rig.memory.open_connections() == 1_500).await;
     for _ in 0..50 {
         assert_eq!(exchange(&rig, post("/fastly HTTP/1.1", "x\n")).await.status, 200);
     }
+    friend.write_all(&post("/fastly HTTP/1.1", "x\n")).await.unwrap();
+    assert_eq!(answer(&mut friend).await.status, 200);
     drop(crowd);
-    until(|| rig.memory.open_connections() == 0).await;
+    until(|| rig.memory.open_connections() == 1).await;
 }
 
 #[tokio::test]

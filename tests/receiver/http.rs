@@ -44,7 +44,7 @@ async fn a_batch_is_handed_on_as_it_is() {
 #[tokio::test]
 async fn codings_are_named_or_told_by_their_first_bytes() {
     let rig = Rig::http(HttpSettings::default());
-    let plain = "a line\n".repeat(20_000);
+    let plain = "a line\n".repeat(9_999);
     let members = [gzip(b"one\n"), gzip(plain.as_bytes())].concat();
     let zstd = zstd::encode_all(plain.as_bytes(), 3).unwrap();
     let cases = [
@@ -156,7 +156,9 @@ async fn the_challenge_needs_no_token() {
 
 #[tokio::test]
 async fn what_cannot_be_taken_is_answered_by_its_reason() {
-    let rig = Rig::http(HttpSettings { body_bytes: 1_000, inflated_bytes: 2_000, ..HttpSettings::default() });
+    let settings =
+        HttpSettings { body_bytes: 1_000, inflated_bytes: 2_000, lines: 3, ..HttpSettings::default() };
+    let rig = Rig::http(settings);
     let chunked = "POST /fastly HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
     let cases = [
         (post("/fastly/ HTTP/1.1", "x"), 404, "not_found"),
@@ -171,6 +173,9 @@ async fn what_cannot_be_taken_is_answered_by_its_reason() {
         (post("/fastly HTTP/1.1", [b'x'; 1_001]), 413, "body_too_large"),
         (format!("{chunked}3e9\r\n{:01001}\r\n0\r\n\r\n", 0).into_bytes(), 413, "body_too_large"),
         (post("/fastly HTTP/1.1", gzip(&[b'x'; 2_001])), 413, "inflated_too_large"),
+        (post("/fastly HTTP/1.1", "1\n2\n3\n4\n"), 413, "too_many_lines"),
+        (post("/fastly HTTP/1.1", gzip(b"1\n2\n3\n4")), 413, "too_many_lines"),
+        (post("/fastly HTTP/1.1", "[{},{},{},{}]"), 413, "too_many_lines"),
     ];
     for (request, status, name) in cases {
         let shown = String::from_utf8_lossy(&request[..request.len().min(60)]).into_owned();
@@ -186,6 +191,47 @@ async fn what_cannot_be_taken_is_answered_by_its_reason() {
         "just at the bound"
     );
     assert_eq!(exchange(&rig, post("/fastly HTTP/1.1", gzip(&[b'x'; 2_000]))).await.status, 200);
+    for body in ["1\n2\n\n\n3\n", "[{},\n{},\n{}]\n"] {
+        assert_eq!(exchange(&rig, post("/fastly HTTP/1.1", body)).await.status, 200, "{body:?}");
+    }
+}
+
+/// As Go's `net/http` writes a body of unknown length, which is what Fastly's errors suggest its senders are.
+#[tokio::test]
+async fn go_style_chunks_are_taken() {
+    let rig = Rig::http(HttpSettings { path: "/logs".to_owned(), ..with_tokens() });
+    let body = gzip("{\"v\":1}\n".repeat(9_000).as_bytes());
+    let mut request =
+        b"POST /logs?x=1 HTTP/1.1\r\nHost: logs.example.com\r\nUser-Agent: Go-http-client/1.1\r\n\
+        Transfer-Encoding: chunked\r\nAuthorization: Bearer first-token\r\nContent-Encoding: gzip\r\n\
+        Content-Type: application/x-ndjson\r\nAccept-Encoding: gzip\r\n\r\n"
+            .to_vec();
+    for piece in body.chunks(128) {
+        request.extend(format!("{:x}\r\n", piece.len()).into_bytes());
+        request.extend_from_slice(piece);
+        request.extend_from_slice(b"\r\n");
+    }
+    request.extend_from_slice(b"0\r\n\r\n");
+    let mut stream = rig.connect().await;
+    for _ in 0..2 {
+        stream.write_all(&request).await.unwrap();
+        assert_eq!(answer(&mut stream).await.body, "{\"accepted_bytes\":72000}");
+    }
+    assert_eq!(rig.memory.text(), "{\"v\":1}\n".repeat(18_000));
+}
+
+/// Who had connected before the end is answered, though its request comes after.
+#[tokio::test]
+async fn a_request_that_was_on_its_way_at_the_end_is_answered() {
+    let rig = Rig::http(HttpSettings::default());
+    let mut stream = rig.connect().await;
+    until(|| rig.memory.open_connections() == 1).await;
+    rig.shut_down();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    stream.write_all(&post("/fastly HTTP/1.1", "x\n")).await.unwrap();
+    let last = answer(&mut stream).await;
+    assert_eq!((last.status, last.has("connection: close")), (200, true), "{}", last.head);
+    assert!(is_closed(&mut stream).await);
 }
 
 #[tokio::test]

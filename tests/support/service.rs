@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -56,6 +56,13 @@ impl Setup {
 
     /// Starts the process, and waits for nothing.
     pub fn begin(&self) -> Starting {
+        let log =
+            self.log.as_ref().map(|path| OpenOptions::new().create(true).append(true).open(path).unwrap());
+        Starting::new(self.command().spawn().unwrap(), log)
+    }
+
+    /// `castmeter serve` on free ports, not started yet.
+    pub fn command(&self) -> Command {
         let config = self.folder.join("castmeter.toml");
         std::fs::write(&config, &self.config).unwrap();
         let mut command = match self.through.split_first() {
@@ -83,9 +90,7 @@ impl Setup {
         if let Some(url) = &self.database_url {
             command.env("DATABASE_URL", url);
         }
-        let log =
-            self.log.as_ref().map(|path| OpenOptions::new().create(true).append(true).open(path).unwrap());
-        Starting::new(command.spawn().unwrap(), log)
+        command
     }
 }
 
@@ -115,6 +120,7 @@ pub struct Addresses {
 /// A service that was started and may not listen yet; killed when dropped.
 pub struct Starting {
     process: Process,
+    said: Said,
     addresses: mpsc::Receiver<Addresses>,
 }
 
@@ -123,8 +129,12 @@ impl Starting {
         let stderr = child.stderr.take().unwrap();
         let (found, addresses) = mpsc::channel();
         // Reads on to the end, so that the service never waits for its log to be read.
-        let reading = thread::spawn(move || read_log(stderr, log, &found));
-        Self { process: Process { child, reading: Some(reading) }, addresses }
+        let said = Said::default();
+        let reading = {
+            let said = Arc::clone(&said);
+            thread::spawn(move || read_log(stderr, log, &said, &found))
+        };
+        Self { process: Process { child, reading: Some(reading) }, said, addresses }
     }
 
     /// Where it listens, once it does within that time.
@@ -140,7 +150,7 @@ impl Starting {
     /// With what [`Self::addresses`] gave.
     pub fn listening(self, addresses: Addresses) -> Service {
         let Addresses { http, syslog, admin } = addresses;
-        Service { process: self.process, http, syslog, admin }
+        Service { process: self.process, said: self.said, http, syslog, admin }
     }
 }
 
@@ -159,11 +169,15 @@ impl Drop for Process {
     }
 }
 
-fn read_log(stderr: ChildStderr, mut log: Option<File>, found: &mpsc::Sender<Addresses>) {
+/// What a service logged so far.
+type Said = Arc<Mutex<Vec<Value>>>;
+
+fn read_log(stderr: ChildStderr, mut log: Option<File>, said: &Said, found: &mpsc::Sender<Addresses>) {
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
         if let Some(addresses) = addresses_in(&line) {
             let _ = found.send(addresses);
         }
+        said.lock().unwrap().extend(serde_json::from_str::<Value>(&line));
         match &mut log {
             Some(log) => writeln!(log, "{line}").unwrap(),
             None => eprintln!("castmeter: {line}"),
@@ -180,6 +194,7 @@ fn addresses_in(line: &str) -> Option<Addresses> {
 /// A service that listens; killed when dropped.
 pub struct Service {
     process: Process,
+    said: Said,
     pub http: SocketAddr,
     pub syslog: SocketAddr,
     pub admin: SocketAddr,
@@ -203,15 +218,56 @@ impl Service {
         wait_for("the service to be ready", || self.get(self.admin, "/readyz").0 == 200);
     }
 
+    /// The fields of what was logged with that message so far.
+    pub fn logged(&self, message: &str) -> Vec<Value> {
+        let said = self.said.lock().unwrap();
+        let fields = said.iter().map(|line| &line["fields"]);
+        fields.filter(|fields| fields["message"] == message).cloned().collect()
+    }
+
+    /// Until there is a message, and then its fields.
+    pub fn wait_for_log(&self, message: &str) -> Value {
+        wait_for(message, || !self.logged(message).is_empty());
+        self.logged(message).swap_remove(0)
+    }
+
     /// A metric's value, summed over its labels.
     pub fn metric(&self, name: &str) -> f64 {
+        self.metric_with(name, "")
+    }
+
+    /// The same over the samples whose labels hold this text.
+    pub fn metric_with(&self, name: &str, label: &str) -> f64 {
         let (status, page) = self.get(self.admin, "/metrics");
         assert_eq!(status, 200);
         let sample = |line: &str| {
             let rest = line.strip_prefix(name)?;
-            rest.starts_with(['{', ' ']).then(|| rest.rsplit(' ').next()?.parse::<f64>().ok())?
+            let is_meant = rest.starts_with(['{', ' ']) && rest.contains(label);
+            is_meant.then(|| rest.rsplit(' ').next()?.parse::<f64>().ok())?
         };
         page.lines().filter_map(sample).sum()
+    }
+
+    /// How often a receiver refused or met something.
+    pub fn incidents(&self, incident: &str) -> f64 {
+        self.metric_with("castmeter_receiver_incidents_total", &format!("incident=\"{incident}\""))
+    }
+
+    /// The most memory that the process has held so far, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    /// The processor time that the process has used so far.
+    pub fn processor_time(&self) -> Duration {
+        const TICK: Duration = Duration::from_millis(10);
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.child.id())).unwrap();
+        // The program's name, in brackets, may hold spaces; then fields 14 and 15 are the ticks in user and kernel.
+        let fields = stat.rsplit(')').next().unwrap().split_whitespace();
+        let ticks: u32 = fields.skip(11).take(2).map(|ticks| ticks.parse::<u32>().unwrap()).sum();
+        TICK * ticks
     }
 
     /// Until so many lines were counted.
@@ -266,15 +322,23 @@ pub fn post(to: SocketAddr, headers: &[(&str, &str)], body: &[u8]) -> io::Result
 }
 
 fn exchange(to: SocketAddr, head: &str, body: &[u8]) -> io::Result<Answer> {
-    let mut stream = TcpStream::connect(to)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(body)?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let answer = try_raw_exchange(to, &[head.as_bytes(), body].concat())?;
     let cut = || io::Error::new(io::ErrorKind::UnexpectedEof, format!("no HTTP answer: {answer:?}"));
     let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(cut)?;
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(cut)?;
     Ok(Answer { status, head: head.to_owned(), body: body.to_owned() })
+}
+
+/// Sends bytes over a new connection; gives all that comes until the other side closes it.
+pub fn raw_exchange(to: SocketAddr, bytes: &[u8]) -> String {
+    try_raw_exchange(to, bytes).unwrap()
+}
+
+fn try_raw_exchange(to: SocketAddr, bytes: &[u8]) -> io::Result<String> {
+    let mut stream = TcpStream::connect(to)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(bytes)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }

@@ -18,7 +18,7 @@ impl fmt::Debug for Tables {
 const EPISODE: &str = "JOIN episode ON episode.id = t.episode_id JOIN show ON show.id = episode.show_id";
 
 /// Table, its columns, where they come from, and what a row must have to be shown: some change.
-const TABLES: [(&str, &[&str], &str); 5] = [
+const TABLES: [(&str, &[&str], &str); 6] = [
     ("show", &["slug", "title"], "show WHERE true"),
     (
         "episode",
@@ -32,6 +32,11 @@ const TABLES: [(&str, &[&str], &str); 5] = [
             "CAST(duration_seconds * 1000 AS bigint)",
         ],
         "episode JOIN show ON show.id = episode.show_id WHERE true",
+    ),
+    (
+        "chapter",
+        &["show.slug", "episode.slug", "number", "CAST(round(start_seconds * 1000) AS bigint)", "t.title"],
+        "chapter AS t {EPISODE} WHERE true",
     ),
     (
         "episode_hour",

@@ -3,13 +3,13 @@
 //! Names are an interface: tables, metrics, lists and `castmeter agents` use them. Nothing here looks
 //! at an agent.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Declares a closed set of named cases, with every case listed once.
 macro_rules! named {
     ($(#[$doc:meta])* $set:ident { $($(#[$case_doc:meta])* $case:ident = $name:literal,)+ }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum $set {
             $($(#[$case_doc])* #[serde(rename = $name)] $case,)+
         }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use hashbrown::HashMap;
 use memchr::memmem;
+use serde::{Deserialize, Serialize};
 
 use super::builtin::{self, Line};
 use super::device::DeviceTable;
@@ -14,7 +15,7 @@ use super::pattern::{Pattern, PatternSet};
 use super::text::readable;
 
 /// An app's (or bot's, or browser's) index in its [`AgentTable`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AppId(u32);
 
 impl AppId {
@@ -23,11 +24,11 @@ impl AppId {
 }
 
 /// The index of the pattern that decided, in its [`AgentTable`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RuleId(u32);
 
 /// What is known of an agent. Small and without a lifetime: names are asked of the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Agent {
     pub app: AppId,
     pub class: AgentClass,
@@ -196,6 +197,11 @@ impl AgentTable {
     /// `unknown` for [`AppId::UNKNOWN`]. Panics on another table's id.
     pub fn app_name(&self, app: AppId) -> &str {
         &self.names[app.0 as usize]
+    }
+
+    /// Whether the app of that id, which may be another table's, has that name here.
+    pub fn is_app(&self, app: AppId, name: &str) -> bool {
+        self.names.get(app.0 as usize).is_some_and(|known| known == name)
     }
 
     /// Where a rule of this table stands. Panics on another table's id.

@@ -3,20 +3,26 @@
 use std::collections::BTreeMap;
 
 use hashbrown::HashTable;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Change, Contribution, Joined, Rejudge, Rules, Visit};
 use crate::attribution::coverage::Precision;
+use crate::attribution::saved;
 use crate::attribution::verdict::Received;
 use crate::units::{AgentId, Country, EpisodeId, ListenerKey, Timestamp, UtcDay};
 
 /// Open sessions by day.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct CalendarSessions {
-    days: BTreeMap<UtcDay, HashTable<Session>>,
+    days: BTreeMap<UtcDay, Table>,
 }
 
+/// The sessions of one day.
+#[derive(Clone, Debug, Default)]
+struct Table(HashTable<Session>);
+
 /// Kept small: there are millions of them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Session {
     listener: ListenerKey,
     first_start: Timestamp,
@@ -61,10 +67,29 @@ fn hash(listener: ListenerKey, episode: EpisodeId) -> u64 {
     listener.0[0] ^ u64::from(episode.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
+impl Serialize for Table {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Table {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let reserve = |table: &mut HashTable<Session>, sessions| {
+            table.reserve(sessions, |session| hash(session.listener, session.episode));
+        };
+        let insert = |table: &mut HashTable<Session>, session: Session| {
+            let rehash = |session: &Session| hash(session.listener, session.episode);
+            table.insert_unique(rehash(&session), session, rehash);
+        };
+        saved::read_many(deserializer, reserve, insert).map(Self)
+    }
+}
+
 impl CalendarSessions {
     pub fn join(&mut self, visit: &Visit, rules: Rules<'_>, changes: &mut Vec<Change>) -> Joined {
         let table = self.days.entry(visit.start.day()).or_default();
-        let entry = table.entry(
+        let entry = table.0.entry(
             hash(visit.listener, visit.episode),
             |session| session.listener == visit.listener && session.episode == visit.episode,
             |session| hash(session.listener, session.episode),
@@ -95,7 +120,7 @@ impl CalendarSessions {
     }
 
     pub fn rejudge(&mut self, rejudge: Rejudge<'_>, changes: &mut Vec<Change>) {
-        for session in self.days.values().flatten() {
+        for session in self.days.values().flat_map(|table| &table.0) {
             let judged = rejudge.both(session.episode, |rules| session.contribution(rules));
             if let Some((before, after)) = judged.filter(|(before, after)| before != after) {
                 changes.push(Change { episode: session.episode, before: Some(before), after: Some(after) });
@@ -104,7 +129,7 @@ impl CalendarSessions {
     }
 
     pub fn len(&self) -> usize {
-        self.days.values().map(HashTable::len).sum()
+        self.days.values().map(|table| table.0.len()).sum()
     }
 }
 

@@ -6,21 +6,24 @@
 //! asks for a file in thousands of pieces, in order, costs no more a piece than any other.
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use super::{Change, Contribution, Joined, Rejudge, Rules, Visit, Window};
 use crate::attribution::coverage::Precision;
 use crate::attribution::delivery::Delivery;
+use crate::attribution::saved;
 use crate::attribution::verdict::Received;
 use crate::units::{AgentId, Country, EpisodeId, ListenerKey, Timestamp, UtcDay};
 
 /// Requests by listener and episode.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RollingSessions {
     window: Window,
+    #[serde(with = "saved::map")]
     timelines: HashMap<(ListenerKey, EpisodeId), Timeline>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Timeline {
     agent: AgentId,
     /// Sorted by start, then country.
@@ -29,7 +32,7 @@ struct Timeline {
     windows: Vec<Laid>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Touch {
     start: Timestamp,
     country: Country,
@@ -38,7 +41,7 @@ struct Touch {
 }
 
 /// One window as laid.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Laid {
     /// Of its first request.
     start: Timestamp,

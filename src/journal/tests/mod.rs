@@ -5,6 +5,7 @@ mod damage;
 mod faults;
 mod feed;
 mod inspect;
+mod references;
 mod retention;
 
 use std::io::ErrorKind;

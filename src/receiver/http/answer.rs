@@ -52,10 +52,11 @@ fn status(incident: Incident) -> StatusCode {
         Incident::Unauthorized => StatusCode::UNAUTHORIZED,
         Incident::NotFound => StatusCode::NOT_FOUND,
         Incident::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        Incident::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-        Incident::BodyTooLarge | Incident::InflatedTooLarge | Incident::RatioTooHigh => {
-            StatusCode::PAYLOAD_TOO_LARGE
-        }
+        Incident::HeadTimeout | Incident::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+        Incident::BodyTooLarge
+        | Incident::TooManyLines
+        | Incident::InflatedTooLarge
+        | Incident::RatioTooHigh => StatusCode::PAYLOAD_TOO_LARGE,
         Incident::UnknownEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Incident::AddressInFlightFull => StatusCode::TOO_MANY_REQUESTS,
         Incident::InFlightFull | Incident::IntakeRefused => StatusCode::SERVICE_UNAVAILABLE,
@@ -84,6 +85,19 @@ pub(super) fn rejected(rejection: &Rejection) -> Response<AnswerBody> {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     }
     response
+}
+
+/// The whole answer to a head that did not arrive in time, as it goes over the wire.
+pub(super) fn head_timeout(within: Duration) -> Vec<u8> {
+    let message = format!("the request's head did not arrive within {}", humantime::format_duration(within));
+    let body = json!({ "error": Incident::HeadTimeout.name(), "message": message }).to_string();
+    let status = StatusCode::REQUEST_TIMEOUT;
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncache-control: no-store\r\nconnection: close\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
 }
 
 fn json_answer(status: StatusCode, body: String) -> Response<AnswerBody> {

@@ -14,7 +14,7 @@ use hyper::{Method, Response};
 use tokio::sync::Semaphore;
 
 use super::answer::{AnswerBody, Rejection, accepted};
-use super::{body, challenge};
+use super::{body, challenge, lines};
 use crate::receiver::admission::{Account, Admitted};
 use crate::receiver::decode::{self, DecodeError, Limits};
 use crate::receiver::tokens::Tokens;
@@ -39,6 +39,7 @@ pub(super) struct Ingest<I> {
     body_bytes: u64,
     body_timeout: Duration,
     limits: Limits,
+    lines: u64,
     /// One inflating thread per processor: more would only take memory sooner.
     inflating: Semaphore,
     intake: Arc<I>,
@@ -60,6 +61,7 @@ impl<I: Intake> Ingest<I> {
             body_bytes: settings.body_bytes,
             body_timeout: settings.body_timeout,
             limits: settings.limits(),
+            lines: settings.lines,
             inflating: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
             intake,
             surroundings,
@@ -91,6 +93,9 @@ impl<I: Intake> Ingest<I> {
             return Err(Rejection::new(Incident::Unauthorized, "a client certificate is needed"));
         }
         let source = Arc::clone(self.source_of(&head.headers)?);
+        if !self.tokens.is_open() {
+            client.place.has_token();
+        }
         let named = named_encoding(&head.headers)?;
 
         let mut charge = client.place.account().charge();
@@ -101,7 +106,9 @@ impl<I: Intake> Ingest<I> {
         let payload = charge.cover(payload);
         let encoding = named.unwrap_or_else(|| decode::sniff(&payload));
         let lines = self.inflate(encoding, &payload, client.place.account()).await?;
-        self.hand_on(source, encoding, payload, lines).await
+        let answer = self.hand_on(source, encoding, payload, lines).await?;
+        client.place.has_delivered();
+        Ok(answer)
     }
 
     /// Whose token the head holds: as `Authorization`, or in the header of the operator's choice.
@@ -118,23 +125,27 @@ impl<I: Intake> Ingest<I> {
             .ok_or_else(|| Rejection::new(Incident::Unauthorized, "a valid token is needed"))
     }
 
-    /// The batch's lines; on a thread of their own, since a body may take long to inflate.
+    /// The batch's lines, not too many; on a thread of their own where a body may take long.
     async fn inflate(
         &self,
         encoding: Encoding,
         payload: &Bytes,
         account: &Account,
     ) -> Result<Bytes, Rejection> {
-        if encoding == Encoding::Identity {
-            return Ok(payload.clone());
+        let bound = self.lines;
+        if encoding == Encoding::Identity && !lines::take_time(payload) {
+            return few_enough(bound, payload.clone());
         }
         let _turn = self.inflating.acquire().await.expect("never closed");
         let (payload, limits, mut charge) = (payload.clone(), self.limits, account.charge());
         tokio::task::spawn_blocking(move || {
+            if encoding == Encoding::Identity {
+                return few_enough(bound, payload);
+            }
             let mut refusal = Incident::InFlightFull;
             let grow = |bytes: ByteCount| charge.grow(bytes.0).map_err(|incident| refusal = incident).is_ok();
             match decode::inflate(encoding, &payload, limits, grow) {
-                Ok(lines) => Ok(charge.cover(lines)),
+                Ok(lines) => few_enough(bound, charge.cover(lines)),
                 Err(DecodeError::NoMemory) => Err(Rejection::busy(refusal)),
                 Err(error) => Err(undecodable(&error)),
             }
@@ -209,6 +220,14 @@ fn named_encoding(headers: &HeaderMap) -> Result<Option<Encoding>, Rejection> {
         let names = Encoding::ALL.map(Encoding::name).join(", ");
         refused(format!("content coding {name:?} is not known: use one of {names}"))
     })
+}
+
+fn few_enough(bound: u64, lines: Bytes) -> Result<Bytes, Rejection> {
+    if lines::exceed(bound, &lines) {
+        let message = format!("more than {bound} lines: send fewer at a time, or raise `http.lines`");
+        return Err(Rejection::new(Incident::TooManyLines, message));
+    }
+    Ok(lines)
 }
 
 fn undecodable(error: &DecodeError) -> Rejection {

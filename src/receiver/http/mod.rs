@@ -8,12 +8,13 @@ mod body;
 mod challenge;
 mod connection;
 mod ingest;
+mod lent;
+mod lines;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::{Request, Response};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -27,10 +28,9 @@ use super::{HttpSettings, Intake, SetupError, Surroundings};
 use connection::Http;
 use ingest::Ingest;
 
-/// Answers requests for paths that are not the receiver's own.
-pub type Fallback = Arc<
-    dyn Fn(Request<Incoming>) -> Pin<Box<dyn Future<Output = Response<AnswerBody>> + Send>> + Send + Sync,
->;
+/// Answers requests for paths that are not the receiver's own, by their heads.
+pub type Fallback =
+    Arc<dyn Fn(Request<()>) -> Pin<Box<dyn Future<Output = Response<AnswerBody>> + Send>> + Send + Sync>;
 
 /// Receives batches over HTTP.
 pub struct HttpReceiver<I> {

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::frame::{BadCount, Framer};
 use super::gathering::Gathering;
 use super::{QUIET, Syslog};
+use crate::receiver::admission::Admitted;
 use crate::receiver::server::{Connection, Conversation, Stop};
 use crate::receiver::{Incident, Intake, Tail, Transport};
 
@@ -20,10 +21,11 @@ impl<I: Intake> Conversation for Syslog<I> {
     const TRANSPORT: Transport = Transport::Syslog;
 
     async fn hold(self: Arc<Self>, connection: Connection, stop: Stop) {
-        let gathering = Gathering::new(&self, connection.place.account().clone(), stop, true);
+        let place = &connection.place;
+        let gathering = Gathering::new(&self, place.account().clone(), stop, true);
         let keep_bytes = self.line_bytes + 1 + self.tokens.longest();
         let framer = Framer::new(self.octet_counting, keep_bytes);
-        let reading = Reading { gathering, framer, idle_timeout: self.idle_timeout };
+        let reading = Reading { place, gathering, framer, idle_timeout: self.idle_timeout };
         if let Err(incident) = reading.run(connection.stream).await {
             self.report(incident);
         }
@@ -31,6 +33,7 @@ impl<I: Intake> Conversation for Syslog<I> {
 }
 
 struct Reading<'a, I> {
+    place: &'a Admitted,
     gathering: Gathering<'a, I>,
     framer: Framer,
     idle_timeout: Duration,
@@ -58,6 +61,11 @@ impl<I: Intake> Reading<'_, I> {
                 Ok(Next::Due) => self.gathering.hand_on(Tail::Whole).await?,
                 Ok(Next::Closed) => break Ok(()),
                 Err(incident) => break Err(incident),
+            }
+            if self.gathering.has_handed_on() {
+                self.place.has_delivered();
+            } else if self.gathering.has_token() {
+                self.place.has_token();
             }
         };
         // After a lost batch, a wrong token or a wrong count the rest is no line of anyone's.

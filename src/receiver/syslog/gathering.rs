@@ -28,11 +28,32 @@ pub(super) struct Gathering<'a, I> {
     usual_bytes: usize,
     /// When to hand them on at the latest; set by the first line.
     due: Option<Instant>,
+    has_handed_on: bool,
 }
 
 impl<'a, I: Intake> Gathering<'a, I> {
     pub(super) fn new(syslog: &'a Syslog<I>, account: Account, stop: Stop, one_client: bool) -> Self {
-        Self { syslog, account, stop, one_client, token: None, lines: Vec::new(), usual_bytes: 0, due: None }
+        Self {
+            syslog,
+            account,
+            stop,
+            one_client,
+            token: None,
+            lines: Vec::new(),
+            usual_bytes: 0,
+            due: None,
+            has_handed_on: false,
+        }
+    }
+
+    /// Whether a valid token came.
+    pub(super) fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// Whether a batch is kept.
+    pub(super) fn has_handed_on(&self) -> bool {
+        self.has_handed_on
     }
 
     /// When to hand on what is gathered, if anything is.
@@ -113,7 +134,9 @@ impl<'a, I: Intake> Gathering<'a, I> {
         let lines = std::mem::take(&mut self.lines);
         self.usual_bytes = lines.len();
         let kept = self.stop.abort.run_until_cancelled(self.keep(lines, tail)).await;
-        kept.unwrap_or(Err(Refused::ShuttingDown)).map_err(|_| Incident::BatchLost)
+        kept.unwrap_or(Err(Refused::ShuttingDown)).map_err(|_| Incident::BatchLost)?;
+        self.has_handed_on = true;
+        Ok(())
     }
 
     async fn keep(&self, lines: Vec<u8>, tail: Tail) -> Result<(), Refused> {

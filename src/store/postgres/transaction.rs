@@ -8,7 +8,7 @@ use sqlx::query::Query;
 use crate::store::StoreError;
 use crate::store::backend::{Claim, Transaction, to_column};
 use crate::store::episodes::Fresh;
-use crate::store::rows::{DayRow, FateRow, HourRow, RowId};
+use crate::store::rows::{Chapters, DayRow, FateRow, HourRow, RowId};
 use crate::units::{JournalPosition, Timestamp, UtcDay};
 
 /// Rows a statement: bounds the memory and the time that one takes.
@@ -78,6 +78,24 @@ impl Transaction for PostgresTransaction {
             keys.extend(found.into_iter().map(RowId));
         }
         Ok(keys)
+    }
+
+    async fn write_chapters(&mut self, chapters: &Chapters<'_>) -> Result<(), StoreError> {
+        for rows in chapters.rows.chunks(CHUNK) {
+            let query = sqlx::query(include_str!("../sql/postgres/chapters.sql"))
+                .bind(column(rows, |row| row.episode.0))
+                .bind(column(rows, |row| row.number))
+                .bind(column(rows, |row| row.start_seconds))
+                .bind(column(rows, |row| row.title.as_ref()));
+            self.execute("writing chapters", query).await?;
+        }
+        for counts in chapters.counts.chunks(CHUNK) {
+            let query = sqlx::query(include_str!("../sql/postgres/chapters_beyond.sql"))
+                .bind(column(counts, |count| count.0.0))
+                .bind(column(counts, |count| count.1));
+            self.execute("removing chapters", query).await?;
+        }
+        Ok(())
     }
 
     async fn add_hours(&mut self, claim: Claim, rows: &[HourRow]) -> Result<(), StoreError> {

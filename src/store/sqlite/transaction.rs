@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteQueryResult};
 use crate::store::StoreError;
 use crate::store::backend::{Claim, Transaction, to_column};
 use crate::store::episodes::{EpisodeRow, Fresh};
-use crate::store::rows::{DayRow, FateRow, HourRow, RowId};
+use crate::store::rows::{Chapters, DayRow, FateRow, HourRow, RowId};
 use crate::units::JournalPosition;
 
 pub(in crate::store) struct SqliteTransaction(pub(super) sqlx::Transaction<'static, Sqlite>);
@@ -66,6 +66,23 @@ impl Transaction for SqliteTransaction {
             keys.push(self.write_episode(row).await?);
         }
         Ok(keys)
+    }
+
+    async fn write_chapters(&mut self, chapters: &Chapters<'_>) -> Result<(), StoreError> {
+        for row in &chapters.rows {
+            let query = sqlx::query(include_str!("../sql/sqlite/chapter.sql"))
+                .bind(row.episode.0)
+                .bind(row.number)
+                .bind(row.start_seconds)
+                .bind(row.title.as_ref());
+            self.execute("writing a chapter", query).await?;
+        }
+        for (episode, count) in &chapters.counts {
+            let query =
+                sqlx::query(include_str!("../sql/sqlite/chapters_beyond.sql")).bind(episode.0).bind(count);
+            self.execute("removing chapters", query).await?;
+        }
+        Ok(())
     }
 
     async fn add_hours(&mut self, claim: Claim, rows: &[HourRow]) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 //! What holds in either database.
 
-use castmeter::attribution::Fate;
+use castmeter::attribution::{Chapter, Fate};
 use castmeter::rollup::{Delta, FateCount};
 use castmeter::store::{Commit, EpisodeDownloads, FateTotal, StoreError, Totals};
 use castmeter::units::{EpisodeId, JournalPosition, SourceId, UtcDay};
@@ -21,6 +21,9 @@ in_both!(
     many_commits_add_up,
     rows_go_back_to_nothing,
     the_catalogue_s_changes_are_written,
+    chapters_are_replaced_but_not_by_ignorance,
+    many_chapters,
+    a_chapter_s_place_can_be_worked_out_in_sql,
     a_position_survives_its_process,
     a_second_writer_fences_the_first,
     a_position_that_went_back_is_noticed,
@@ -41,6 +44,16 @@ async fn execute(url: &str, sql: &str) {
     } else {
         let mut connection = PgConnection::connect(url).await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    }
+}
+
+async fn count(url: &str, sql: &str) -> i64 {
+    if url.starts_with("sqlite:") {
+        let query = sqlx::query_scalar(AssertSqlSafe(sql));
+        query.fetch_one(&mut SqliteConnection::connect(url).await.unwrap()).await.unwrap()
+    } else {
+        let query = sqlx::query_scalar(AssertSqlSafe(sql));
+        query.fetch_one(&mut PgConnection::connect(url).await.unwrap()).await.unwrap()
     }
 }
 
@@ -91,6 +104,74 @@ async fn the_catalogue_s_changes_are_written(database: Database) {
     }
     commit_next(&mut writer, &Delta::default(), &poorer).await.unwrap();
     assert_eq!(tables(&database.url).await, known);
+}
+
+async fn chapters_are_replaced_but_not_by_ignorance(database: Database) {
+    let mut writer = database.writer().await;
+    let mut episodes = [episode("a", "1"), episode("a", "2"), episode("b", "1")];
+    episodes[0].chapters = chapters(&["Intro", "Middle", "End"]);
+    episodes[2].chapters = chapters(&["Other"]);
+    commit_next(&mut writer, &Delta::default(), &episodes).await.unwrap();
+    assert_eq!(tables(&database.url).await, expected(&[], &episodes, &[]));
+
+    episodes[0].chapters = chapters(&["Intro", "Part two"]);
+    episodes[1].chapters = chapters(&["Late"]);
+    commit_next(&mut writer, &Delta::default(), &episodes).await.unwrap();
+    let known = tables(&database.url).await;
+    assert_eq!(known, expected(&[], &episodes, &[]));
+
+    // Nobody knows is not: there are none. Neither in this process nor in the next.
+    let mut poorer = episodes.clone();
+    poorer.iter_mut().for_each(|episode| episode.chapters = None);
+    commit_next(&mut writer, &Delta::default(), &poorer).await.unwrap();
+    assert_eq!(tables(&database.url).await, known);
+    drop(writer);
+    let mut writer = database.writer().await;
+    commit_next(&mut writer, &Delta::default(), &poorer).await.unwrap();
+    assert_eq!(tables(&database.url).await, known);
+    episodes[0].chapters = chapters(&[]);
+    commit_next(&mut writer, &Delta::default(), &episodes).await.unwrap();
+    assert_eq!(tables(&database.url).await, expected(&[], &episodes, &[]));
+}
+
+/// More than fit into one statement, and a title that Postgres cannot hold.
+async fn many_chapters(database: Database) {
+    let mut writer = database.writer().await;
+    let titles: Vec<_> = (0..500).map(|n| n.to_string()).collect();
+    let titles: Vec<_> = titles.iter().map(|title| &**title).collect();
+    let mut episodes: Vec<_> = (0..21).map(|n| episode("a", &n.to_string())).collect();
+    episodes.iter_mut().for_each(|episode| episode.chapters = chapters(&titles));
+    commit_next(&mut writer, &Delta::default(), &episodes).await.unwrap();
+    assert_eq!(tables(&database.url).await, expected(&[], &episodes, &[]));
+    episodes[0].chapters = chapters(&["a\0b"]);
+    commit_next(&mut writer, &Delta::default(), &episodes).await.unwrap();
+    episodes[0].chapters = chapters(&["a\u{fffd}b"]);
+    assert_eq!(tables(&database.url).await, expected(&[], &episodes, &[]));
+}
+
+/// As docs/methodology.md says. Plain division of seconds would be off by one at 0.57 s of 1 s, for instance.
+async fn a_chapter_s_place_can_be_worked_out_in_sql(database: Database) {
+    let mut writer = database.writer().await;
+    let mut episode = episode("a", "1");
+    episode.duration_ms = Some(1_000);
+    let chapter = |n: u64| Chapter { start_ms: n * 2, title: n.to_string() };
+    let chapters: Vec<_> = (0..510).map(chapter).collect();
+    episode.chapters = Some(chapters.clone());
+    commit_next(&mut writer, &Delta::default(), &[episode]).await.unwrap();
+    let bin =
+        "CAST(round(start_seconds * 1000) AS bigint) * 100 / CAST(round(duration_seconds * 1000) AS bigint)";
+    let expected = |chapter: (usize, &Chapter)| {
+        let bin = chapter.1.content_bin(Some(1_000)).map_or("-1".to_owned(), |bin| bin.to_string());
+        format!("({}, {bin})", chapter.0 + 1)
+    };
+    let expected: Vec<_> = chapters.iter().enumerate().map(expected).collect();
+    let right = format!(
+        "WITH expected (number, bin) AS (VALUES {}) SELECT CAST(count(*) AS bigint) FROM chapter \
+         JOIN episode ON episode.id = episode_id JOIN expected ON expected.number = chapter.number \
+         WHERE bin = CASE WHEN start_seconds < duration_seconds THEN {bin} ELSE -1 END",
+        expected.join(", ")
+    );
+    assert_eq!(count(&database.url, &right).await, 510);
 }
 
 async fn a_position_survives_its_process(database: Database) {

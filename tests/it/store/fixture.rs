@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use castmeter::attribution::{Episode, Fate, Reason};
+use castmeter::attribution::{Chapter, Episode, Fate, Reason};
 use castmeter::rollup::{Delta, EpisodeDay, FateCount};
 use castmeter::store::{Commit, Settings, Store, StoreError, Writer};
 use castmeter::units::{EpisodeId, JournalPosition, SourceId, Timestamp, UtcDay, UtcHour};
@@ -56,7 +56,15 @@ pub fn episode(show: &str, slug: &str) -> Episode {
         duration_ms: Some(1_234_567),
         audio_start: 0,
         published_at: Timestamp::from_seconds(1_793_509_200),
+        chapters: None,
     }
+}
+
+/// Of titles, each beginning a second and a bit after the one before.
+pub fn chapters(titles: &[&str]) -> Option<Vec<Chapter>> {
+    let chapter =
+        |(number, title): (u64, &&str)| Chapter { start_ms: number * 1_001, title: (*title).into() };
+    Some((0..).zip(titles).map(chapter).collect())
 }
 
 pub fn source_names() -> Vec<String> {
@@ -138,6 +146,11 @@ pub fn expected(deltas: &[Delta], episodes: &[Episode], sources: &[String]) -> T
         let size = e.size.map_or("-".to_owned(), |size| size.to_string());
         let duration = e.duration_ms.map_or("-".to_owned(), |ms| ms.to_string());
         format!("episode|{}|{}|{}|{title}|{published}|{size}|{duration}", e.show, e.slug, e.path)
+    }));
+    rows.extend(episodes.iter().flat_map(|e| {
+        (1..).zip(e.chapters.iter().flatten()).map(|(number, chapter)| {
+            format!("chapter|{}|{}|{number}|{}|{}", e.show, e.slug, chapter.start_ms, chapter.title)
+        })
     }));
     rows.extend(
         sum.episode_hours

@@ -87,9 +87,10 @@ async fn published_columns_keep_their_types() {
     let database = Database::postgres().await;
     database.writer().await;
     let columns = "SELECT table_name || ' ' || string_agg(column_name || ' ' || udt_name, ', ' ORDER BY ordinal_position) \
-        FROM information_schema.columns WHERE table_name IN ('show', 'episode', 'episode_hour', 'episode_day', 'fate_day') \
+        FROM information_schema.columns WHERE table_name IN ('show', 'episode', 'chapter', 'episode_hour', 'episode_day', 'fate_day') \
         GROUP BY table_name ORDER BY table_name";
     let expected = [
+        "chapter episode_id int8, number int4, start_seconds float8, title text",
         "episode id int8, show_id int8, slug text, path text, title text, published_at timestamptz, bytes int8, \
          duration_seconds float8",
         "episode_day episode_id int8, day date, downloads int8, listeners int8, requests int8, delivered_bytes int8, \

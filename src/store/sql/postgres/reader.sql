@@ -13,7 +13,7 @@ BEGIN
     LOCK TABLE instance IN SHARE ROW EXCLUSIVE MODE;
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO castmeter_reader', current_schema());
     GRANT SELECT ON
-        instance, show, episode,
+        instance, show, episode, chapter,
         episode_hour, episode_day, fate_day,
         episode_hour_total, episode_day_total, fate_day_total
     TO castmeter_reader;

@@ -1,0 +1,2 @@
+-- What an episode had more of before.
+DELETE FROM chapter WHERE episode_id = $1 AND number > $2
