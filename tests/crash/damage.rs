@@ -1,6 +1,6 @@
 //! Bytes of a stopped service's files gone bad: what they held is lost, is told and kept aside, and nothing else.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use crate::counted::{as_counted, assert_same};
@@ -29,6 +29,10 @@ fn a_flipped_byte_of_the_journal_costs_its_batch() {
             drop(service);
         }
 
+        if is_committed {
+            // Else nobody would read it again.
+            fs::remove_dir_all(stage.setup.data().join("state")).unwrap();
+        }
         let bad = numbers.within(0..=stage.traffic.batches.len() - 1);
         let (segment, offset) = find(&stage.journal(), &stage.traffic.batches[bad].body);
         let mut bytes = fs::read(&segment).unwrap();
@@ -50,6 +54,54 @@ fn a_flipped_byte_of_the_journal_costs_its_batch() {
         let found = now(tables(&ended.setup.database_url()));
         assert_same(&as_counted(&found), &ended.traffic.counted(&lines));
     }
+}
+
+/// Each time the files of the state are broken in another way; the journal has what is needed.
+#[test]
+fn broken_state_snapshots_cost_only_time() {
+    type Break = fn(&Path);
+    let truncate: Break = |file| {
+        let file = OpenOptions::new().write(true).open(file).unwrap();
+        file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+    };
+    let flip: Break = |file| {
+        let mut bytes = fs::read(file).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(file, bytes).unwrap();
+    };
+    let empty: Break = |file| fs::write(file, b"").unwrap();
+
+    let mut stage = Stage::new(Store::Sqlite, Shape::SUSTAINED, &mut Numbers::new(fresh_seed()));
+    stage.setup.config.push_str("[store]\nflush_interval = \"5ms\"\n[state]\nsnapshot_interval = \"50ms\"\n");
+    let ways = [(truncate, 1), (flip, 1), (empty, 1), (truncate, 2), (flip, 2)];
+    let mut broken = 0;
+    for (part, (spoil, files)) in (1..).zip(ways) {
+        stage.load.go_on_to(part, ways.len() + 1);
+        let service = stage.start();
+        stage.load.wait_for_more(60);
+        // Killed and stopped in turns: the newest state is behind the journal, or at its end.
+        if part % 2 == 0 {
+            drop(service);
+        } else {
+            assert!(service.stop().success());
+        }
+        stage.load.aim(None);
+        let mut states: Vec<_> = fs::read_dir(stage.setup.data().join("state"))
+            .unwrap()
+            .map(|file| file.unwrap().path())
+            .collect();
+        states.sort();
+        let newest = states.iter().rev().take(files);
+        broken += newest.clone().count();
+        newest.for_each(|file| spoil(file));
+    }
+    let service = stage.start();
+    service.wait_until_ready();
+    let log = fs::read_to_string(stage.setup.log.as_ref().unwrap()).unwrap();
+    assert_eq!(log.matches("a state snapshot is passed over").count(), broken, "{log}");
+    let report = stage.end(service);
+    report.expect_clean("state broken");
 }
 
 /// The segment that holds these bytes, and where.
