@@ -28,8 +28,9 @@ pub struct Episode {
     /// Where the audio begins: the length of the leading ID3v2 tag.
     pub audio_start: u64,
     pub published_at: Option<Timestamp>,
-    /// By their start, no two at one. None where nothing is known of them; an empty list is known to be empty.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// By their start, no two at one. None where nothing is known of them; an empty list is known to be empty. Always
+    /// written: saved states have no field names.
+    #[serde(default)]
     pub chapters: Option<Vec<Chapter>>,
 }
 
@@ -41,9 +42,9 @@ mod tests {
     #[test]
     fn an_episode_of_before_there_were_chapters_is_read() {
         let episode = crate::attribution::testing::episode("go", "1", "/1.mp3");
-        let text = serde_json::to_string(&episode).unwrap();
-        assert!(!text.contains("chapters"), "{text}");
-        assert_eq!(serde_json::from_str::<Episode>(&text).unwrap(), episode);
+        let mut earlier = serde_json::to_value(&episode).unwrap();
+        earlier.as_object_mut().unwrap().remove("chapters").unwrap();
+        assert_eq!(serde_json::from_value::<Episode>(earlier).unwrap(), episode);
         for chapters in [vec![], vec![Chapter { start_ms: 7, title: "Intro".into() }]] {
             let episode = Episode { chapters: Some(chapters), ..episode.clone() };
             let text = serde_json::to_string(&episode).unwrap();

@@ -2,11 +2,11 @@
 
 use std::env;
 use std::fs::{self, OpenOptions};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use castmeter::journal::inspect;
+use serde_json::Value;
 use sqlx::{Connection, SqliteConnection};
 
 use crate::judge::Report;
@@ -47,11 +47,17 @@ pub fn attack(store: Store, kills: usize) -> Report {
     report
 }
 
+const FREQUENT: &str = "[store]\nflush_interval = \"5ms\"\n[journal]\nsync_interval = \"0s\"\n\
+                        [state]\nsnapshot_interval = \"100ms\"\n";
+const USUAL: &str = "[store]\nflush_interval = \"25ms\"\n[journal]\nmax_bytes = 67108864\n\
+                     [state]\nsnapshot_interval = \"400ms\"\n";
+const RARE: &str = "[store]\nflush_interval = \"500ms\"\n[journal]\nsync_interval = \"20ms\"\n";
+
 pub struct Round {
     numbers: Numbers,
     kills: usize,
     shape: Shape,
-    /// How the service is set: how often it syncs and commits.
+    /// How the service is set: how often it syncs, commits and saves its state.
     settings: &'static str,
     sabotage: Option<Sabotage>,
     /// Kills of services that had committed since they started.
@@ -62,10 +68,10 @@ impl Round {
     /// Rounds differ by their number.
     pub fn new(seed: u64, kills: usize, number: usize) -> Self {
         let (settings, pause_millis) = match number % 3 {
-            0 => ("[store]\nflush_interval = \"5ms\"\n[journal]\nsync_interval = \"0s\"\n", 4),
-            1 => ("[store]\nflush_interval = \"25ms\"\n[journal]\nmax_bytes = 67108864\n", 4),
+            0 => (FREQUENT, 4),
+            1 => (USUAL, 4),
             // Much is received before any of it is committed.
-            _ => ("[store]\nflush_interval = \"500ms\"\n[journal]\nsync_interval = \"20ms\"\n", 0),
+            _ => (RARE, 0),
         };
         let with_changes = number % 2 == 1;
         let lines = (LINES_A_KILL * kills.max(4)) as u64;
@@ -82,7 +88,6 @@ impl Round {
         let mut stage = Stage::new(store, self.shape, &mut self.numbers);
         stage.setup.config.push_str(self.settings);
         stage.is_expected_to_fail = self.sabotage.is_some();
-        let mut replayed = 0;
         for kill in 0..self.kills {
             let newcomer = self.shape.with_changes && kill == self.kills / 2;
             if newcomer {
@@ -92,12 +97,13 @@ impl Round {
             if let Some(sabotage) = self.sabotage {
                 sabotage.commit(&stage);
             }
-            replayed += records(&stage);
             if self.shape.with_changes && self.numbers.once_in(2) {
                 stage.traffic.change_catalog(&mut self.numbers);
             }
         }
         let service = stage.start();
+        service.wait_until_ready();
+        let replayed = replayed(stage.setup.log.as_deref().expect("it is written to a file"));
         let mut report = stage.end(service);
         report.kills = self.kills;
         report.after_commits = self.after_commits;
@@ -165,11 +171,12 @@ impl Round {
     }
 }
 
-/// How many the journal holds.
-fn records(stage: &Stage) -> u64 {
-    // There may not be any yet.
-    let listing = stage.journal().exists().then(|| inspect::list(&stage.journal()).unwrap());
-    listing.iter().flatten().flat_map(|listing| &listing.segments).map(|segment| segment.records).sum()
+/// Records that services said to have replayed.
+fn replayed(log: &Path) -> u64 {
+    let log = fs::read_to_string(log).unwrap();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let told = lines.filter(|line| line["fields"]["message"] == "the journal is replayed");
+    told.map(|line| line["fields"]["records"].as_u64().expect("a number of records")).sum()
 }
 
 impl Sabotage {

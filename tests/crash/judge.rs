@@ -9,7 +9,7 @@ use std::fmt;
 use std::ops::AddAssign;
 use std::path::Path;
 
-use castmeter::journal::{Found, RecordKind, inspect};
+use castmeter::journal::{Found, RecordKind, Redelivery, inspect};
 use castmeter::units::JournalPosition;
 
 use crate::counted::{as_counted, hours};
@@ -34,7 +34,7 @@ pub struct Report {
     pub copies: usize,
     pub abandoned: usize,
     pub abandoned_but_in: usize,
-    /// Records that the journal held at restarts, in all: what the service went through again at the most.
+    /// Records that were counted again after restarts, as far as the service lived to say so.
     pub replayed: u64,
     /// Lines that were acknowledged and are not counted.
     pub lost: i64,
@@ -86,7 +86,7 @@ impl fmt::Display for Report {
             "sent again: {sent_again} unanswered, {repeated} answered; {copies} of them had come in already"
         )?;
         writeln!(f, "{abandoned} batches abandoned, {abandoned_but_in} of them had come in")?;
-        writeln!(f, "{replayed} records in the journals at restarts")?;
+        writeln!(f, "{replayed} records replayed by services that lived to say so")?;
         writeln!(f, "lost {lost}, counted double {doubled}")?;
         faults.iter().take(40).try_for_each(|fault| writeln!(f, "  {fault}"))
     }
@@ -193,6 +193,8 @@ impl Kept {
         let by_body: HashMap<&[u8], usize> =
             batches.iter().enumerate().map(|(index, batch)| (&*batch.body, index)).collect();
         let mut kept = Self { copies: vec![0; batches.len()], lines: Vec::new() };
+        // A batch that came again is a reference to where it came first.
+        let mut batch_at = HashMap::new();
         let records = inspect::records(folder, JournalPosition::START).unwrap().expect("there is a journal");
         for found in records {
             let entry = match found.unwrap() {
@@ -202,13 +204,19 @@ impl Kept {
                     continue;
                 }
             };
-            let (record, batch) = (&entry.record, by_body.get(&*entry.record.payload));
+            let record = &entry.record;
+            let batch = match record.kind {
+                RecordKind::Redelivered => Redelivery::from_payload(&record.payload)
+                    .and_then(|redelivery| batch_at.get(&redelivery.first).copied()),
+                _ => by_body.get(&*record.payload).copied(),
+            };
             match (record.kind, batch) {
                 (RecordKind::Rules, _) => {}
                 (RecordKind::Stream, None) => kept.lines.extend_from_slice(&record.payload),
-                (RecordKind::Batch, Some(index)) => {
-                    kept.copies[*index] += 1;
-                    kept.lines.extend_from_slice(&batches[*index].lines);
+                (RecordKind::Batch | RecordKind::Redelivered, Some(index)) => {
+                    batch_at.insert(entry.position, index);
+                    kept.copies[index] += 1;
+                    kept.lines.extend_from_slice(&batches[index].lines);
                 }
                 (kind, _) => {
                     faults.push(format!("record {} is a {} that nobody sent", entry.position, kind.name()))
