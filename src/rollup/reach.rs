@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::mem;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
@@ -84,7 +85,8 @@ pub struct Reach {
 
 #[derive(Clone, Debug)]
 struct Open {
-    sketch: Sketch,
+    /// Shared with whom it was given to, until the next listener comes.
+    sketch: Arc<Sketch>,
     /// The last day on which a request can still come in; None for ever.
     until: Option<UtcDay>,
     /// Changed since it was last taken.
@@ -94,7 +96,7 @@ struct Open {
 /// As it is saved.
 #[derive(Serialize, Deserialize)]
 struct SavedOpen {
-    sketch: Sketch,
+    sketch: Arc<Sketch>,
     until: Option<UtcDay>,
 }
 
@@ -132,11 +134,11 @@ impl Reach {
         let mut insert = |scope, span, starts, until| {
             let at = ReachKey { scope, span, starts };
             let open = self.open.entry(at).or_insert_with(|| Open {
-                sketch: Sketch::new(key),
+                sketch: Arc::new(Sketch::new(key)),
                 until,
                 touched: false,
             });
-            open.sketch.insert(listener, key);
+            Arc::make_mut(&mut open.sketch).insert(listener, key);
             if !mem::replace(&mut open.touched, true) {
                 self.touched.push(at);
             }
@@ -156,20 +158,21 @@ impl Reach {
     }
 
     /// Adds what changed since the last time to `taken`; what is there already is older.
-    pub fn take(&mut self, taken: &mut HashMap<ReachKey, Sketch>) {
+    pub fn take(&mut self, taken: &mut HashMap<ReachKey, Arc<Sketch>>) {
         for key in self.touched.drain(..) {
             if let Some(open) = self.open.get_mut(&key) {
                 open.touched = false;
-                taken.insert(key, open.sketch.clone());
+                taken.insert(key, Arc::clone(&open.sketch));
             }
         }
     }
 
-    /// Forgets what no request from `open_from` on can change, if it was taken.
-    pub fn close(&mut self, open_from: UtcDay) {
-        let touched = &self.touched;
-        self.open
-            .retain(|key, open| touched.contains(key) || open.until.is_none_or(|last| last >= open_from));
+    /// Forgets what no request from `open_from` on can change, if it was taken and `is_kept` says that it may go.
+    pub fn close(&mut self, open_from: UtcDay, is_kept: impl Fn(&ReachKey) -> bool) {
+        self.open.retain(|key, open| {
+            let is_open = open.until.is_none_or(|last| last >= open_from);
+            is_open || open.touched || !is_kept(key)
+        });
     }
 }
 
@@ -265,18 +268,20 @@ mod tests {
         let bytes = postcard::to_stdvec(&reach).unwrap();
         let mut read: Reach = postcard::from_bytes(&bytes).unwrap();
         assert_eq!(taken(&mut read), all);
-        read.close(UtcDay(DAY + 999));
+        read.close(UtcDay(DAY + 999), |_| true);
         assert_eq!(read.open.len(), 3);
     }
 
     #[test]
-    fn what_is_over_is_forgotten_once_it_was_taken() {
+    fn what_is_over_is_forgotten_once_it_was_kept() {
         let mut reach = Reach::default();
         reach.add_line(&line(1, 23, Some(0), true, true));
-        reach.close(UtcDay(DAY + 100));
+        reach.close(UtcDay(DAY + 100), |_| true);
         assert_eq!(taken(&mut reach).len(), 9);
+        reach.close(UtcDay(DAY + 100), |_| false);
+        assert_eq!(reach.open.len(), 9);
         for (open_from, left) in [(0, 9), (1, 6), (2, 5), (7, 5), (8, 4), (30, 4), (31, 3), (999, 3)] {
-            reach.close(UtcDay(DAY + open_from));
+            reach.close(UtcDay(DAY + open_from), |_| true);
             assert_eq!(reach.open.len(), left, "{open_from}");
         }
     }

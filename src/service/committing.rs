@@ -94,6 +94,7 @@ impl Committing {
             .await?;
         if keep_sketches {
             self.sketches_kept_at = began;
+            self.pending.lock().reach_is_kept(&sums.reach, sums.position);
         }
         self.health.store_answered();
         self.metrics.store_committed(sums.position.0, self.clock.monotonic() - began);
@@ -119,7 +120,8 @@ impl Committing {
             agents: pending.agents.clone(),
             labels: pending.labels.clone(),
             shows: pending.shows.clone(),
-            reach: if keep_sketches { mem::take(&mut pending.reach) } else { pending.reach.clone() },
+            reach: pending.reach.clone(),
+            reach_kept_at: pending.reach_kept_at,
         })
     }
 }

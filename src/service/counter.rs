@@ -62,8 +62,18 @@ pub struct Sums {
     pub labels: Labels,
     /// Slugs by id. Grows.
     pub shows: Vec<String>,
-    /// Listeners since their sketches were kept last.
-    pub reach: HashMap<ReachKey, Sketch>,
+    /// Listeners whose sketches are not kept in the store yet.
+    pub reach: HashMap<ReachKey, Arc<Sketch>>,
+    /// The store's position when sketches were kept last.
+    pub reach_kept_at: JournalPosition,
+}
+
+impl Sums {
+    /// The store has these sketches. Those that listeners were added to meanwhile still wait.
+    pub fn reach_is_kept(&mut self, kept: &HashMap<ReachKey, Arc<Sketch>>, position: JournalPosition) {
+        self.reach.retain(|key, sketch| kept.get(key).is_none_or(|kept| !Arc::ptr_eq(kept, sketch)));
+        self.reach_kept_at = position;
+    }
 }
 
 /// Why a stored record cannot be counted.
@@ -334,11 +344,13 @@ impl Counter {
         fresh
     }
 
-    /// Adds the listeners who came since the last call to `sums`, and forgets the spans that are over.
+    /// Adds the listeners who came since the last call to `sums`, and forgets the spans that are over and kept.
+    ///
+    /// Not before the position has moved on: whatever store a later state is used beside has the sketches then.
     pub fn give_reach(&mut self, sums: &mut Sums) {
         self.reach.take(&mut sums.reach);
-        if let Some(open_from) = self.engine.open_from() {
-            self.reach.close(open_from);
+        if let Some(open_from) = self.engine.open_from().filter(|_| self.position > sums.reach_kept_at) {
+            self.reach.close(open_from, |key| !sums.reach.contains_key(key));
         }
         sums.shows.extend_from_slice(&self.engine.registry().shows()[sums.shows.len()..]);
     }

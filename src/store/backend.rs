@@ -104,6 +104,9 @@ pub(super) trait Transaction: Send {
     fn add(&mut self, claim: Claim, sheet: &Sheet<'_>)
     -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Waits until no other instance is about to write sketches: each of two that read at once would miss the other's.
+    fn keep_sketches_alone(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// The stored sketches of these rows, of all instances.
     fn read_sketches(
         &mut self,

@@ -5,6 +5,7 @@
 //! to 16 kB: they are written when the commit says so, and what is merged from days is read back and written then too.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::Datelike;
 
@@ -64,6 +65,9 @@ pub(super) async fn write<T: Transaction>(
     if ours.is_empty() {
         return Ok(());
     }
+    if commit.keep_sketches {
+        transaction.keep_sketches_alone().await?;
+    }
     let is_unread = |row: &&SpanRow| commit.keep_sketches || !bases.0.contains_key(row);
     let unread: Vec<SpanRow> = ours.keys().filter(is_unread).copied().collect();
     let stored = transaction.read_sketches(&unread).await?;
@@ -72,16 +76,16 @@ pub(super) async fn write<T: Transaction>(
     for (row, sketch) in &mut ours {
         let base = bases.0.get(row);
         if let Some(own) = base.and_then(|base| base.own.as_ref()) {
-            sketch.merge(own);
+            Arc::make_mut(sketch).merge(own);
         }
         let listeners = match base.and_then(|base| base.others.as_ref()) {
             None => sketch.listeners(),
-            Some(others) => merged([&*sketch, others]).and_then(|all| all.listeners()),
+            Some(others) => merged([&**sketch, others]).and_then(|all| all.listeners()),
         };
         numbers.insert(*row, listeners);
     }
     if commit.keep_sketches {
-        let bytes: Vec<_> = ours.values().map(Sketch::to_bytes).collect();
+        let bytes: Vec<_> = ours.values().map(|sketch| sketch.to_bytes()).collect();
         transaction.add(claim, &sketches(&ours, &bytes)).await?;
         merge_days(transaction, &ours, &mut numbers).await?;
         // What rests is read again once it moves.
@@ -91,8 +95,8 @@ pub(super) async fn write<T: Transaction>(
 }
 
 /// Two ids of the same row are one set.
-fn rows(commit: &Commit<'_>, known: &Known) -> Result<BTreeMap<SpanRow, Sketch>, StoreError> {
-    let mut rows = BTreeMap::<SpanRow, Sketch>::new();
+fn rows(commit: &Commit<'_>, known: &Known) -> Result<BTreeMap<SpanRow, Arc<Sketch>>, StoreError> {
+    let mut rows = BTreeMap::<SpanRow, Arc<Sketch>>::new();
     for (&ReachKey { scope, span, starts }, sketch) in commit.reach {
         let subject = match scope {
             Scope::Episode(id) => Subject { scope: "episode", id: known.row(id)?.0 },
@@ -103,7 +107,8 @@ fn rows(commit: &Commit<'_>, known: &Known) -> Result<BTreeMap<SpanRow, Sketch>,
             Scope::All => Subject { scope: "all", id: 0 },
         };
         let row = SpanRow { subject, span, starts };
-        rows.entry(row).and_modify(|same| same.merge(sketch)).or_insert_with(|| sketch.clone());
+        let merge = |same: &mut Arc<Sketch>| Arc::make_mut(same).merge(sketch);
+        rows.entry(row).and_modify(merge).or_insert_with(|| Arc::clone(sketch));
     }
     Ok(rows)
 }
@@ -134,7 +139,7 @@ fn merged<'s>(sketches: impl IntoIterator<Item = &'s Sketch>) -> Option<Sketch> 
 /// The numbers of the weeks, months and rolling spans that hold one of the days.
 async fn merge_days<T: Transaction>(
     transaction: &mut T,
-    ours: &BTreeMap<SpanRow, Sketch>,
+    ours: &BTreeMap<SpanRow, Arc<Sketch>>,
     numbers: &mut BTreeMap<SpanRow, Option<u64>>,
 ) -> Result<(), StoreError> {
     let mut touched = BTreeMap::<Subject, BTreeSet<UtcDay>>::new();
@@ -193,10 +198,10 @@ fn columns<'a, V>(rows: &BTreeMap<SpanRow, V>) -> Vec<Column<'a>> {
     ]
 }
 
-fn sketches<'a>(rows: &BTreeMap<SpanRow, Sketch>, bytes: &'a [Vec<u8>]) -> Sheet<'a> {
+fn sketches<'a>(rows: &BTreeMap<SpanRow, Arc<Sketch>>, bytes: &'a [Vec<u8>]) -> Sheet<'a> {
     let mut columns = columns(rows);
     columns.push(Column::Bytes(bytes.iter().map(Vec::as_slice).collect()));
-    let key = |sketch: &Sketch| sketch.key().map(|key| key.0.cast_signed());
+    let key = |sketch: &Arc<Sketch>| sketch.key().map(|key| key.0.cast_signed());
     columns.push(Column::MaybeIntegers(rows.values().map(key).collect()));
     Sheet {
         doing: "writing reach_sketch",

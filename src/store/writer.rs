@@ -7,6 +7,7 @@
 //! epoch, says that the first one succeeded.
 
 use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashMap;
@@ -37,7 +38,7 @@ pub struct Commit<'a> {
     /// Slugs, indexed by `ShowId`.
     pub shows: &'a [String],
     /// Listeners that are new since sketches were kept last, or earlier; written twice, they do no harm.
-    pub reach: &'a HashMap<ReachKey, Sketch>,
+    pub reach: &'a HashMap<ReachKey, Arc<Sketch>>,
     /// Write the sketches themselves, beside the numbers they give, and the spans that are merged from them.
     pub keep_sketches: bool,
 }

@@ -87,6 +87,10 @@ proptest! {
             prop_assert_eq!(restored.watermark(receipt.at), original.watermark(receipt.at));
         }
         prop_assert_eq!(restored.registry().episodes(), original.registry().episodes());
+        prop_assert_eq!(restored.registry().shows(), original.registry().shows());
+        prop_assert!(restored.agent_names().eq(original.agent_names()));
+        let labels = |engine: &Engine| postcard::to_stdvec(engine.labels()).unwrap();
+        prop_assert_eq!(labels(&restored), labels(&original));
 
         // Sessions of before are judged again by what is learnt later.
         let learn = |engine: &mut Engine| {

@@ -11,7 +11,7 @@ use castmeter::units::JournalPosition;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use crate::dump::dump;
+use crate::dump::{counted, dump};
 
 /// What the next attempts to commit come to.
 #[derive(Debug, Default)]
@@ -91,6 +91,11 @@ impl Tables {
 
     pub async fn dump(&mut self) -> Vec<String> {
         dump(&mut self.0).await
+    }
+
+    /// The names of the tables that a dump holds.
+    pub async fn counted(&mut self) -> Vec<String> {
+        counted(&mut self.0).await
     }
 
     pub async fn close(self) {

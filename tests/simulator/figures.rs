@@ -1,10 +1,11 @@
 //! What was simulated, in numbers.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::AddAssign;
 
 /// Sums over seeds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     pub seeds: u64,
     pub steps: u64,
@@ -25,6 +26,17 @@ pub struct Figures {
     pub snapshots_spoilt: u64,
     /// Each against the reference or the undisturbed count, to the last number.
     pub comparisons: u64,
+    /// Compared with the undisturbed count, by table.
+    pub rows: BTreeMap<String, usize>,
+}
+
+impl Figures {
+    pub fn count_rows(&mut self, tables: &[String], rows: &[String]) {
+        for table in tables {
+            let of_table = rows.iter().filter(|row| row.split('|').next() == Some(table)).count();
+            *self.rows.entry(table.clone()).or_default() += of_table;
+        }
+    }
 }
 
 impl AddAssign for Figures {
@@ -46,16 +58,21 @@ impl AddAssign for Figures {
         self.snapshots_used += other.snapshots_used;
         self.snapshots_spoilt += other.snapshots_spoilt;
         self.comparisons += other.comparisons;
+        for (table, rows) in other.rows {
+            *self.rows.entry(table).or_default() += rows;
+        }
     }
 }
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows: Vec<String> = self.rows.iter().map(|(table, rows)| format!("{table} {rows}")).collect();
         write!(
             f,
             "{} seeds, {} steps, {} lines; {} kills, {} power failures, {} orderly stops; {} commits, {} failed or \
              unanswered, {} times fenced off, {} times restored from a backup; {} batches refused, {} sent again; \
-             {} disk faults; {} rules noted; {} restarts from a snapshot, {} snapshots damaged; {} times the tables compared, all equal",
+             {} disk faults; {} rules noted; {} restarts from a snapshot, {} snapshots damaged; {} times \
+             the tables compared, all equal; rows of tables beside an undisturbed count: {}",
             self.seeds,
             self.steps,
             self.lines,
@@ -73,6 +90,7 @@ impl fmt::Display for Figures {
             self.snapshots_used,
             self.snapshots_spoilt,
             self.comparisons,
+            rows.join(", "),
         )
     }
 }

@@ -115,7 +115,7 @@ impl World {
     async fn wake_the_zombie(&mut self) -> Checked {
         let Some(mut zombie) = self.zombie.take() else { return Ok(()) };
         self.commits.heal();
-        let attempted = zombie.committer.attempt(&self.commits, None).await;
+        let attempted = zombie.committer.attempt(&self.commits, None, false).await;
         self.say(format!("the process before wakes up: {attempted:?}"));
         match attempted {
             Attempted::Refused(StoreError::Fenced { .. }) => self.figures.fenced += 1,
@@ -178,6 +178,7 @@ impl World {
         process.journal.close().await;
         if let Some(pipeline) = &mut process.pipeline {
             while pipeline.counting.count_next() {}
+            pipeline.counting.publish_reach();
             pipeline.counting.publish();
             if self.dice.percent(80) {
                 self.commits.heal();
@@ -185,7 +186,7 @@ impl World {
             // One may be under way, of what was published before.
             let mut left = 2;
             while left > 0 {
-                match pipeline.committer.attempt(&self.commits, self.canary).await {
+                match pipeline.committer.attempt(&self.commits, self.canary, true).await {
                     Attempted::Done => left -= 1,
                     Attempted::Failed if self.dice.percent(50) => {}
                     Attempted::Failed => break,
@@ -265,7 +266,7 @@ impl World {
         };
         pipeline.counting.publish();
         self.commits.heal();
-        match pipeline.committer.attempt(&self.commits, None).await {
+        match pipeline.committer.attempt(&self.commits, None, false).await {
             Attempted::Refused(StoreError::Fenced { .. }) => self.figures.fenced += 1,
             Attempted::Done => {}
             other => return Err(format!("a second writer was not seen: {other:?}")),

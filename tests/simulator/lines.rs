@@ -31,7 +31,27 @@ pub struct Line {
     pub hit: Hit,
     pub oddity: Oddity,
     pub id: Option<u64>,
+    /// Among [`ORIGINS`].
+    origin: usize,
 }
+
+/// Where a request came from and how it was answered, as nothing but slices of downloads has it.
+const ORIGINS: [&str; 6] = [
+    "",
+    r#""country":"DE","region":"BE","pop":"FRA","state":"HIT","#,
+    r#""country":"DE","region":"BY","pop":"MUC","state":"MISS","referer":"https://www.google.com/search","#,
+    r#""country":"US","region":"CA","pop":"PAO","state":"HIT","referer":"https://night.example/one","#,
+    r#""country":"US","pop":"PAO","state":"HIT-CLUSTER","#,
+    r#""region":"NO REGION","state":"PASS","#,
+];
+
+/// Who asks for the feed.
+const READERS: [&str; 4] = [
+    "Overcast/3.0",
+    "Feedly/1.0 (540 subscribers)",
+    "Feedly/1.0 (541 subscribers)",
+    "NewsBlur (7 subscribers)",
+];
 
 impl Line {
     /// One that began within hours before `now`; `number` is its own.
@@ -41,7 +61,7 @@ impl Line {
             (4, Oddity::Bot),
             (2, Oddity::Head),
             (2, Oddity::Unknown),
-            (2, Oddity::Feed),
+            (4, Oddity::Feed),
             (2, Oddity::Shield),
             (1, Oddity::Inner),
             (3, Oddity::Broken),
@@ -59,14 +79,14 @@ impl Line {
             listener: dice.between(1, 9) as u8,
             minute: now_minute - ago,
             bytes: dice.between(3, 2_500),
-            seconds: 0,
+            seconds: dice.below(90),
             response: response(dice),
         };
-        Self { hit, oddity, id: dice.percent(60).then_some(number) }
+        Self { hit, oddity, id: dice.percent(60).then_some(number), origin: dice.index(ORIGINS.len()) }
     }
 
     pub fn text(&self) -> String {
-        let line = self.hit.line();
+        let line = self.hit.line().replacen('{', &format!("{{{}", ORIGINS[self.origin]), 1);
         let path = format!("/night/{}.mp3", EPISODES[self.hit.episode].slug);
         let with = |more: &str| line.replacen('{', &format!("{{{more},"), 1);
         let text = match self.oddity {
@@ -74,7 +94,10 @@ impl Line {
             Oddity::Bot => line.replace("Overcast/3.0", "Googlebot/2.1"),
             Oddity::Head => with(r#""method":"HEAD""#),
             Oddity::Unknown => line.replace(&path, "/night/none.mp3"),
-            Oddity::Feed => line.replace(&path, "/night/feed"),
+            Oddity::Feed => {
+                let reader = READERS[self.origin % READERS.len()];
+                line.replace(&path, "/night/feed").replace("Overcast/3.0", reader)
+            }
             Oddity::Shield => with(r#""edge":false"#),
             Oddity::Inner => with(r#""inner":true"#),
             Oddity::Broken => line[..line.len() - 2].to_owned(),

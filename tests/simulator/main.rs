@@ -28,6 +28,7 @@ mod twin;
 mod world;
 
 use canary::Canary;
+use figures::Figures;
 use seeds::{Run, quarter, run};
 
 #[test]
@@ -58,6 +59,16 @@ fn the_same_seed_is_the_same_run() {
         assert_eq!(one.trace, other.trace, "seed {seed}");
         assert!(one.trace.len() > 25);
     }
+}
+
+/// A table without rows would be compared for nothing.
+#[test]
+fn all_tables_are_compared() {
+    let mut figures = Figures::default();
+    (2_000..2_040).for_each(|seed| figures += run(seed, None).figures);
+    let empty: Vec<_> = figures.rows.iter().filter(|(_, rows)| **rows == 0).collect();
+    assert!(empty.is_empty(), "{empty:?}");
+    assert!(figures.rows.len() > 10, "{:?}", figures.rows);
 }
 
 /// A simulator that misses what was broken on purpose would miss the rest as well.

@@ -157,13 +157,19 @@ impl Process {
 
 impl Committer {
     /// Begins a commit, or goes on with one that waits for its next attempt, until that attempt has ended.
-    pub async fn attempt(&mut self, faults: &CommitFaults, canary: Option<Canary>) -> Attempted {
+    /// The last one keeps all sketches.
+    pub async fn attempt(
+        &mut self,
+        faults: &CommitFaults,
+        canary: Option<Canary>,
+        is_last: bool,
+    ) -> Attempted {
         let mut commit = match std::mem::replace(self, Self::Ended) {
             Self::Idle(committing) if canary == Some(Canary::PositionBeforeSums) => {
                 position_first(committing)
             }
             Self::Idle(mut committing) => Box::pin(async move {
-                let result = committing.commit(false).await;
+                let result = committing.commit(is_last).await;
                 (*committing, result)
             }),
             Self::Trying(commit) => {

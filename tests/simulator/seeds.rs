@@ -27,7 +27,7 @@ pub fn run(seed: u64, canary: Option<Canary>) -> Run {
         runtime.block_on(async move {
             let mut world = World::new(seed, canary, trace);
             let result = world.run().await;
-            (world.figures, result.err())
+            (std::mem::take(&mut world.figures), result.err())
         })
     }));
     let (figures, failure) = ended.unwrap_or_else(|panic| {

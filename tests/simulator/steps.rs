@@ -94,10 +94,10 @@ impl World {
             }
         }
         self.count(usize::MAX);
-        self.publish();
+        self.publish(true);
         // One may be under way, of what was published before.
         for _ in 0..2 {
-            while let Attempted::Failed = self.commit().await? {}
+            while let Attempted::Failed = self.commit(true).await? {}
         }
         self.check_store().await?;
         let end = self.process.as_ref().map(|process| process.journal.status().next);
@@ -143,8 +143,11 @@ impl World {
                 let count = self.dice.weighted(&[(1, 1), (1, 2), (2, 5), (2, usize::MAX)]);
                 self.count(count);
             }
-            Step::Publish => self.publish(),
-            Step::Commit => drop(self.commit().await?),
+            Step::Publish => {
+                let with_reach = self.dice.percent(50);
+                self.publish(with_reach);
+            }
+            Step::Commit => drop(self.commit(false).await?),
             Step::Maintain => self.maintain().await,
             Step::Forward => {
                 let seconds = self.dice.weighted(&[(4, 40), (4, 900), (3, 5_000), (1, 30_000)]);
@@ -304,19 +307,22 @@ impl World {
         self.say(format!("count {counted} records, up to {position}"));
     }
 
-    fn publish(&mut self) {
+    fn publish(&mut self, with_reach: bool) {
         if let Some(pipeline) = self.process.as_mut().and_then(|process| process.pipeline.as_mut()) {
+            if with_reach {
+                pipeline.counting.publish_reach();
+            }
             pipeline.counting.publish();
             pipeline.counting.look_after_snapshots();
-            self.say("publish");
+            self.say(if with_reach { "publish, listeners too" } else { "publish" });
         }
     }
 
-    async fn commit(&mut self) -> Checked<Attempted> {
+    async fn commit(&mut self, is_last: bool) -> Checked<Attempted> {
         let Some(pipeline) = self.process.as_mut().and_then(|process| process.pipeline.as_mut()) else {
             return Ok(Attempted::Done);
         };
-        let attempted = pipeline.committer.attempt(&self.commits, self.canary).await;
+        let attempted = pipeline.committer.attempt(&self.commits, self.canary, is_last).await;
         match &attempted {
             Attempted::Done => self.figures.commits += 1,
             Attempted::Failed => self.figures.failed_commits += 1,

@@ -23,8 +23,9 @@ impl World {
         process.claim(None).await.map_err(|error| format!("twin: {error}"))?;
         if let Some(pipeline) = &mut process.pipeline {
             while pipeline.counting.count_next() {}
+            pipeline.counting.publish_reach();
             pipeline.counting.publish();
-            match pipeline.committer.attempt(&self.commits, None).await {
+            match pipeline.committer.attempt(&self.commits, None, true).await {
                 Attempted::Done => {}
                 other => return Err(format!("twin: {other:?}")),
             }
@@ -33,6 +34,7 @@ impl World {
         process.store.close().await;
         let (mut disturbed, mut twin) = (Tables::open(&self.database()).await, Tables::open(&file).await);
         let (found, expected) = (disturbed.dump().await, twin.dump().await);
+        self.figures.count_rows(&disturbed.counted().await, &found);
         disturbed.close().await;
         twin.close().await;
         match difference(&found, &expected) {

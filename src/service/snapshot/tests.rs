@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::*;
 use crate::config::Config;
 use crate::journal::{self, Entry, Fed, Journal, Record, RecordKind};
+use crate::rollup::{Scope, Span};
 use crate::service::counter::{Counter, Handoff, Lines, State, Sums};
 use crate::service::rules::{RULES_VERSION, Rules};
 use crate::units::{Encoding, Timestamp};
@@ -235,9 +236,13 @@ fn a_change_of_layout_is_a_change_of_format() {
         line(5, r#""status":206,"content_range":"bytes 1500000-1600000/2000000""#),
         line(DAY, r#""status":206,"range":"bytes=5-""#),
     ];
+    let more = r#""country":"DE","region":"BE","pop":"FRA","state":"HIT","referer":"https://go.example/""#;
     // No agent of the table's, which has other numbers in every release; an id that does not come again.
-    let mut lines = lines.map(|line| line.replace("Pocket Casts", "nobody's"));
+    let mut lines =
+        lines.map(|line| line.replace("Pocket Casts", "nobody's").replace(r#""country":"DE""#, more));
     lines[1..].iter_mut().for_each(|line| *line = line.replace(r#""id":"id","#, ""));
+    let mut lines = lines.to_vec();
+    lines.push(lines[6].replace("/show/one.mp3", "/feed").replace("206", "200"));
     let golden = |window: &str| {
         let folder = tempfile::tempdir().unwrap();
         let mut counter = new_counter(window, 0, folder.path());
@@ -248,10 +253,63 @@ fn a_change_of_layout_is_a_change_of_format() {
     };
     assert_eq!(
         (FORMAT_VERSION, golden("calendar"), golden("last_touch")),
-        (1, (356, "0db522bdee89c0b8".to_owned()), (478, "d0f1cab814edaf02".to_owned())),
+        (2, (777, "c2e141d582a9aa24".to_owned()), (962, "06f4d19fb1451f9a".to_owned())),
         "the layout of the state has changed: raise FORMAT_VERSION if this one was ever released, and write down \
          what it is now"
     );
+}
+
+/// A day that is over is saved until the store has its sketch, and has moved on from there.
+#[test]
+fn listeners_are_saved_until_the_store_keeps_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut number = 0;
+    let mut saved_days = |counter: &Counter| {
+        number += 1;
+        let state = postcard::from_bytes(&postcard::to_stdvec(&counter.state()).unwrap()).unwrap();
+        let reader = reader(&folder.path().join(number.to_string()));
+        let restored = Counter::restore(state, &head(9), SECRET, JournalPosition(9), reader);
+        let mut sums = Sums::default();
+        restored.unwrap().give_reach(&mut sums);
+        sums.reach.keys().filter(|key| key.span == Span::Day && key.scope == Scope::All).count()
+    };
+    let mut counter = new_counter("calendar", 0, &folder.path().join("own"));
+    let mut sums = Sums::default();
+    let day = |day: i64| {
+        let id = format!(r#""id":"{day}""#);
+        batch(day * DAY, &[line(day * DAY, r#""status":200"#).replace(r#""id":"id""#, &id)])
+    };
+    feed(&mut counter, [day(0), day(9)]);
+    counter.give_reach(&mut sums);
+    counter.give_reach(&mut sums);
+    assert_eq!(saved_days(&counter), 2, "nothing is kept");
+    let kept = sums.reach.clone();
+    sums.reach_is_kept(&kept, counter.position());
+    counter.give_reach(&mut sums);
+    assert_eq!(saved_days(&counter), 2, "a store of before, at the same position, has it not");
+    feed(&mut counter, [day(9)]);
+    counter.give_reach(&mut sums);
+    assert_eq!(saved_days(&counter), 1);
+}
+
+/// Listeners who come while others are being kept still wait.
+#[test]
+fn listeners_who_come_meanwhile_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut counter = new_counter("calendar", 0, folder.path());
+    let mut sums = Sums::default();
+    feed(&mut counter, [batch(0, &[line(0, r#""status":200"#)])]);
+    counter.give_reach(&mut sums);
+    let kept = sums.reach.clone();
+    let other = line(1, r#""status":200"#).replace("192.0.2.1", "192.0.2.2").replace(r#""id":"id","#, "");
+    feed(&mut counter, [batch(1, &[other])]);
+    counter.give_reach(&mut sums);
+    sums.reach_is_kept(&kept, counter.position());
+    assert!(sums.reach.values().all(|sketch| sketch.listeners() == Some(2)));
+    assert_eq!(sums.reach.len(), kept.len());
+    let kept = sums.reach.clone();
+    sums.reach_is_kept(&kept, counter.position());
+    assert!(sums.reach.is_empty());
 }
 
 #[test]

@@ -135,6 +135,11 @@ impl Transaction for PostgresTransaction {
         Ok(())
     }
 
+    async fn keep_sketches_alone(&mut self) -> Result<(), StoreError> {
+        let query = sqlx::query(include_str!("../sql/postgres/lock_sketches.sql"));
+        self.execute("waiting to write reach_sketch", query).await.map(drop)
+    }
+
     async fn read_sketches(&mut self, rows: &[SpanRow]) -> Result<Vec<StoredSketch>, StoreError> {
         let found: Vec<(i64, i64, Vec<u8>, Option<i64>)> =
             sqlx::query_as(include_str!("../sql/postgres/read_sketches.sql"))

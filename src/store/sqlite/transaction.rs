@@ -111,6 +111,11 @@ impl Transaction for SqliteTransaction {
         Ok(())
     }
 
+    /// SQLite has one writer at a time.
+    async fn keep_sketches_alone(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn read_sketches(&mut self, rows: &[SpanRow]) -> Result<Vec<StoredSketch>, StoreError> {
         let mut sketches = Vec::new();
         for (place, row) in rows.iter().enumerate() {

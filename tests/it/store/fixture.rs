@@ -1,7 +1,7 @@
 //! Databases, episodes and deltas for the store's tests, and what the tables must say in the end.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use castmeter::attribution::agent::DeviceClass;
 use castmeter::attribution::{AgentNames, Chapter, Episode, Fate, Labels, Reason, Referrer};
@@ -97,7 +97,7 @@ static NAMES: LazyLock<(Vec<AgentNames>, Labels)> = LazyLock::new(|| {
     }
     (agents.map(|(app, device)| AgentNames { app: app.into(), device }).to_vec(), labels)
 });
-static NO_REACH: LazyLock<HashMap<ReachKey, Sketch>> = LazyLock::new(HashMap::new);
+static NO_REACH: LazyLock<HashMap<ReachKey, Arc<Sketch>>> = LazyLock::new(HashMap::new);
 const GERMANY: &[u8] = b"DE";
 const NAMED: [LabelId; 6] = [LabelId(2), LabelId(3), LabelId(4), LabelId(5), LabelId(6), LabelId(7)];
 

@@ -1,8 +1,10 @@
 //! Distinct listeners in either database: over days, processes and instances.
 
+use std::sync::Arc;
+
 use castmeter::attribution::Episode;
 use castmeter::rollup::{Delta, Hashed, ReachKey, Scope, Sketch, Span};
-use castmeter::store::{Commit, Writer};
+use castmeter::store::{Commit, Settings, Store, Writer};
 use castmeter::units::{EpisodeId, KeyId, ListenerKey, ShowId, UtcDay};
 use hashbrown::HashMap;
 use sqlx::{Connection, PgConnection, SqliteConnection};
@@ -20,17 +22,19 @@ fn listeners(key: KeyId, numbers: std::ops::Range<u64>) -> Sketch {
     sketch
 }
 
-fn of(scope: Scope, span: Span, day: UtcDay, sketch: Sketch) -> (ReachKey, Sketch) {
-    (ReachKey { scope, span, starts: day }, sketch)
+type Reach = HashMap<ReachKey, Arc<Sketch>>;
+
+fn of(scope: Scope, span: Span, day: UtcDay, sketch: Sketch) -> (ReachKey, Arc<Sketch>) {
+    (ReachKey { scope, span, starts: day }, sketch.into())
 }
 
 /// The listeners of a day, of one episode of show `a`, as the pipeline gives them.
-fn day(key: KeyId, day: UtcDay, numbers: std::ops::Range<u64>) -> HashMap<ReachKey, Sketch> {
+fn day(key: KeyId, day: UtcDay, numbers: std::ops::Range<u64>) -> Reach {
     let scopes = [Scope::Episode(EpisodeId(0)), Scope::Show(ShowId(0)), Scope::All];
     scopes.map(|scope| of(scope, Span::Day, day, listeners(key, numbers.clone()))).into_iter().collect()
 }
 
-async fn commit_reach(writer: &mut Writer, reach: &HashMap<ReachKey, Sketch>, keep_sketches: bool) {
+async fn commit_reach(writer: &mut Writer, reach: &Reach, keep_sketches: bool) {
     let (sources, delta) = (source_names(), Delta::default());
     let episodes: [Episode; 2] = [episode("a", "1"), episode("b", "1")];
     let shows = ["a".to_owned(), "b".to_owned()];
@@ -117,6 +121,30 @@ async fn instances_are_merged_and_not_added_up(database: Database) {
     assert!(numbers.iter().all(|row| row.ends_with(" 2500")), "{numbers:?}");
 }
 
+/// Each reads what the other has kept, and keeps its own: were it at the same time, both would miss the other's.
+async fn instances_that_keep_at_the_same_time_miss_nobody(database: Database) {
+    let one_of_two = |instance: u8| {
+        let url = database.url.clone();
+        tokio::spawn(async move {
+            let store = Store::open(&url, Settings::default()).unwrap();
+            store.migrate().await.unwrap();
+            let mut writer = store.claim([instance; 16], &format!("instance {instance}")).await.unwrap();
+            for number in 0..20 {
+                let first = u64::from(instance) * 10;
+                let reach = day(KEY, UtcDay(DAY.0 + number), first..first + 15);
+                commit_reach(&mut writer, &reach, true).await;
+            }
+        })
+    };
+    for instance in [0, 1].map(one_of_two) {
+        instance.await.unwrap();
+    }
+    let spans = spans(&database.url).await;
+    let fewer: Vec<_> = spans.iter().filter(|row| !row.ends_with(" 25")).collect();
+    assert!(fewer.is_empty(), "{fewer:?}");
+    assert!(spans.len() > 20 * 3);
+}
+
 async fn nobody_can_tell_listeners_of_two_keys(database: Database) {
     let mut writer = database.writer().await;
     commit_reach(&mut writer, &day(KEY, DAY, 0..10), true).await;
@@ -151,5 +179,6 @@ in_both! {
     numbers_come_with_each_commit_and_longer_spans_with_sketches,
     a_process_that_knows_less_takes_nothing_away,
     instances_are_merged_and_not_added_up,
+    instances_that_keep_at_the_same_time_miss_nobody,
     nobody_can_tell_listeners_of_two_keys,
 }
