@@ -8,6 +8,7 @@ use castmeter::store::{Commit, Settings, Store, Writer};
 use castmeter::units::{EpisodeId, KeyId, ListenerKey, ShowId, UtcDay};
 use hashbrown::HashMap;
 use sqlx::{Connection, PgConnection, SqliteConnection};
+use tokio::sync::Barrier;
 
 use super::fixture::*;
 
@@ -121,30 +122,6 @@ async fn instances_are_merged_and_not_added_up(database: Database) {
     assert!(numbers.iter().all(|row| row.ends_with(" 2500")), "{numbers:?}");
 }
 
-/// Each reads what the other has kept, and keeps its own: were it at the same time, both would miss the other's.
-async fn instances_that_keep_at_the_same_time_miss_nobody(database: Database) {
-    let one_of_two = |instance: u8| {
-        let url = database.url.clone();
-        tokio::spawn(async move {
-            let store = Store::open(&url, Settings::default()).unwrap();
-            store.migrate().await.unwrap();
-            let mut writer = store.claim([instance; 16], &format!("instance {instance}")).await.unwrap();
-            for number in 0..20 {
-                let first = u64::from(instance) * 10;
-                let reach = day(KEY, UtcDay(DAY.0 + number), first..first + 15);
-                commit_reach(&mut writer, &reach, true).await;
-            }
-        })
-    };
-    for instance in [0, 1].map(one_of_two) {
-        instance.await.unwrap();
-    }
-    let spans = spans(&database.url).await;
-    let fewer: Vec<_> = spans.iter().filter(|row| !row.ends_with(" 25")).collect();
-    assert!(fewer.is_empty(), "{fewer:?}");
-    assert!(spans.len() > 20 * 3);
-}
-
 async fn nobody_can_tell_listeners_of_two_keys(database: Database) {
     let mut writer = database.writer().await;
     commit_reach(&mut writer, &day(KEY, DAY, 0..10), true).await;
@@ -179,6 +156,33 @@ in_both! {
     numbers_come_with_each_commit_and_longer_spans_with_sketches,
     a_process_that_knows_less_takes_nothing_away,
     instances_are_merged_and_not_added_up,
-    instances_that_keep_at_the_same_time_miss_nobody,
     nobody_can_tell_listeners_of_two_keys,
+}
+
+/// Each reads what the other has kept, and keeps its own: were it at the same time, both would miss the other's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn instances_that_keep_at_the_same_time_miss_nobody() {
+    let database = Database::postgres().await;
+    let both = Arc::new(Barrier::new(2));
+    let one_of_two = |instance: u8| {
+        let (url, both) = (database.url.clone(), Arc::clone(&both));
+        tokio::spawn(async move {
+            let store = Store::open(&url, Settings::default()).unwrap();
+            store.migrate().await.unwrap();
+            let mut writer = store.claim([instance; 16], &format!("instance {instance}")).await.unwrap();
+            for number in 0..20 {
+                let first = u64::from(instance) * 10;
+                let reach = day(KEY, UtcDay(DAY.0 + number), first..first + 15);
+                both.wait().await;
+                commit_reach(&mut writer, &reach, true).await;
+            }
+        })
+    };
+    for instance in [0, 1].map(one_of_two) {
+        instance.await.unwrap();
+    }
+    let spans = spans(&database.url).await;
+    let fewer: Vec<_> = spans.iter().filter(|row| !row.ends_with(" 25")).collect();
+    assert!(fewer.is_empty(), "{fewer:?}");
+    assert!(spans.len() > 20 * 3);
 }
