@@ -13,3 +13,4 @@ mod postgres;
 mod service;
 mod store;
 mod tables;
+mod views;
