@@ -14,6 +14,7 @@ mod generate;
 mod inputs;
 mod methodology;
 mod output;
+mod report;
 mod serve;
 
 use std::io;
@@ -43,6 +44,7 @@ enum Command {
     Format(format::Format),
     Methodology(methodology::Methodology),
     Agents(agents::Agents),
+    Report(report::Report),
     Demo(demo::Demo),
 }
 
@@ -100,6 +102,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Format(command) => command.run(),
         Command::Methodology(command) => command.run(),
         Command::Agents(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Demo(command) => command.run(),
     }
 }
