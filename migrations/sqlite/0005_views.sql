@@ -654,9 +654,10 @@ SELECT
     sum(CASE WHEN x.day = d.day THEN x.body_bytes ELSE 0 END) AS body_bytes, -- body bytes on that day
     sum(CASE WHEN x.day < d.day THEN x.body_bytes ELSE 0 END) AS body_bytes_before -- body bytes on the day before
 FROM (SELECT DISTINCT day FROM fate_day) AS d
-JOIN exclusion_day AS x ON x.day IN (d.day, date(d.day, '-1 day'))
-JOIN episode AS e ON e.id = x.episode_id
-JOIN show AS s ON s.id = e.show_id
+-- In this order: the two days of each episode are looked up.
+CROSS JOIN show AS s
+CROSS JOIN episode AS e ON e.show_id = s.id
+CROSS JOIN exclusion_day AS x ON x.episode_id = e.id AND x.day IN (d.day, date(d.day, '-1 day'))
 GROUP BY s.slug, d.day, x.reason, x.rule;
 
 -- Who subscribes to a feed, as the user agents of its requests say.
