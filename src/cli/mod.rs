@@ -15,6 +15,7 @@ mod inputs;
 mod journal;
 mod methodology;
 mod output;
+mod report;
 mod serve;
 
 use std::io;
@@ -45,6 +46,7 @@ enum Command {
     Methodology(methodology::Methodology),
     Agents(agents::Agents),
     Journal(journal::Journal),
+    Report(report::Report),
     Demo(demo::Demo),
 }
 
@@ -103,6 +105,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Methodology(command) => command.run(),
         Command::Agents(command) => command.run(),
         Command::Journal(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Demo(command) => command.run(),
     }
 }

@@ -14,6 +14,7 @@ mod error;
 mod names;
 mod postgres;
 mod reach;
+mod report;
 mod retry;
 mod rows;
 mod schema;
@@ -24,6 +25,7 @@ mod summary;
 mod writer;
 
 pub use error::StoreError;
+pub use report::{Answer, Filter, Reader, Report, Value};
 pub use retry::{Backoff, retry};
 pub use settings::{Faults, Kind, Moment, Settings};
 pub use summary::{EpisodeDownloads, FateTotal, Totals};

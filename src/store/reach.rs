@@ -183,10 +183,9 @@ fn longer_spans<S>(
     spans
 }
 
-/// All days whose months rows may be written for.
+/// All days whose months sketches may be written for.
 pub(super) fn days<'c>(commit: &Commit<'c>) -> impl Iterator<Item = UtcDay> + use<'c> {
-    // A rolling span of a day begins up to 27 days before it.
-    commit.reach.keys().flat_map(|key| [key.starts, UtcDay(key.starts.0 - 27)])
+    commit.reach.keys().map(|key| key.starts)
 }
 
 fn columns<'a, V>(rows: &BTreeMap<SpanRow, V>) -> Vec<Column<'a>> {

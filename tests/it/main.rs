@@ -26,5 +26,6 @@ mod restart;
 mod restored;
 mod store;
 mod supervised;
+mod views;
 
 use support::{counted, postgres, proxy, service, tables};
