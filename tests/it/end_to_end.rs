@@ -65,7 +65,7 @@ async fn four_ways_one_table() {
     let way = |name: &str, database_url| {
         let folder = folder.path().join(name);
         std::fs::create_dir(&folder).unwrap();
-        Setup { database_url, config: traffic.config(), ..Setup::new(&folder) }
+        Setup { database_url, config: traffic.config(), ..Setup::new(&folder) }.with_shared_secret()
     };
     let over_http = |setup: &Setup| {
         let service = setup.start();
@@ -97,7 +97,7 @@ async fn four_ways_one_table() {
 async fn a_restart_goes_on_where_it_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let traffic = Traffic::generate(folder.path());
-    let setup = Setup { config: traffic.config(), ..Setup::new(folder.path()) };
+    let setup = Setup { config: traffic.config(), ..Setup::new(folder.path()) }.with_shared_secret();
     for (at, part) in traffic.batches(900).chunks(9).enumerate() {
         let service = setup.start();
         for batch in part {
@@ -115,7 +115,7 @@ async fn a_restart_goes_on_where_it_stopped() {
     assert_same(&as_counted(&with_restarts), &traffic.counted());
 
     let folder = tempfile::tempdir().unwrap();
-    let setup = Setup { config: traffic.config(), ..Setup::new(folder.path()) };
+    let setup = Setup { config: traffic.config(), ..Setup::new(folder.path()) }.with_shared_secret();
     let service = setup.start();
     for batch in traffic.batches(900) {
         assert_eq!(service.post(&[], &batch).0, 200);

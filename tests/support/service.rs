@@ -40,6 +40,13 @@ impl Setup {
         }
     }
 
+    /// With the secret that all such have: of thousands of listeners the same two, if any, look like one in each.
+    pub fn with_shared_secret(self) -> Self {
+        std::fs::create_dir_all(self.data()).unwrap();
+        std::fs::write(self.data().join("secret"), "5eed".repeat(8)).unwrap();
+        self
+    }
+
     pub fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
