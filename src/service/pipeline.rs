@@ -65,9 +65,10 @@ impl Pipeline {
             }
         };
         stop.store(true, Ordering::Relaxed);
+        // Where all is committed, counting has ended before; else it ends after the record it is at.
+        let counting = tokio::task::spawn_blocking(|| thread.join()).await;
         result?;
-        // All is committed, which is after the end of counting: this does not wait.
-        if let Ok(mut counting) = thread.join() {
+        if let Ok(Ok(mut counting)) = counting {
             counting.finish();
         }
         Ok(())
