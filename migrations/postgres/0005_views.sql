@@ -406,7 +406,7 @@ LEFT JOIN LATERAL (
     SELECT
         u.age_hours,
         count(*) AS episodes,
-        CASE WHEN count(*) >= 3 THEN
+        CASE WHEN count(*) >= 2 THEN
             percentile_cont(ARRAY[0.25, 0.5, 0.75]) WITHIN GROUP (ORDER BY u.cumulative)
         END AS quartile
     FROM (
@@ -430,7 +430,7 @@ LEFT JOIN LATERAL (
     ) AS u
     GROUP BY u.age_hours
 ) AS p ON p.age_hours = t.age_hours;
-COMMENT ON VIEW launch_pace IS 'How a launch goes beside earlier ones: the cumulative downloads of each completed hour since publication, with the quartiles of the show''s own earlier episodes at the same age: the latest 50 before it, for shows change. Null with fewer than three. Percentiles are interpolated linearly. SQLite has neither percentiles nor arrays: the earlier numbers are a sorted JSON array, made once a row (the window function keeps SQLite from making it for each use).';
+COMMENT ON VIEW launch_pace IS 'How a launch goes beside earlier ones: the cumulative downloads of each completed hour since publication, with the quartiles of the show''s own earlier episodes at the same age: the latest 50 before it, for shows change. Null with fewer than two. Percentiles are interpolated linearly. SQLite has neither percentiles nor arrays: the earlier numbers are a sorted JSON array, made once a row (the window function keeps SQLite from making it for each use).';
 COMMENT ON COLUMN launch_pace.show IS 'Slug of the show.';
 COMMENT ON COLUMN launch_pace.episode IS 'Slug of the episode.';
 COMMENT ON COLUMN launch_pace.title IS 'Title for people.';

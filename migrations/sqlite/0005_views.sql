@@ -245,7 +245,7 @@ LEFT JOIN launch_total AS t ON t.episode_id = l.episode_id AND t.age_hours = a.n
 
 -- How a launch goes beside earlier ones: the cumulative downloads of each completed hour since publication, with the
 -- quartiles of the show's own earlier episodes at the same age: the latest 50 before it, for shows change. Null with
--- fewer than three. Percentiles are interpolated linearly. SQLite has neither percentiles nor arrays: the earlier
+-- fewer than two. Percentiles are interpolated linearly. SQLite has neither percentiles nor arrays: the earlier
 -- numbers are a sorted JSON array, made once a row (the window function keeps SQLite from making it for each use).
 CREATE VIEW launch_pace AS
 SELECT
@@ -264,14 +264,14 @@ SELECT
 FROM (
     SELECT
         *,
-        CASE WHEN earlier_episodes >= 3 THEN
+        CASE WHEN earlier_episodes >= 2 THEN
             (earlier ->> ((earlier_episodes - 1) / 4)) + (earlier_episodes - 1) % 4 / 4.0
                 * ((earlier ->> ((earlier_episodes + 2) / 4)) - (earlier ->> ((earlier_episodes - 1) / 4)))
         END AS p25,
-        CASE WHEN earlier_episodes >= 3 THEN
+        CASE WHEN earlier_episodes >= 2 THEN
             ((earlier ->> ((earlier_episodes - 1) / 2)) + (earlier ->> (earlier_episodes / 2))) / 2.0
         END AS median,
-        CASE WHEN earlier_episodes >= 3 THEN
+        CASE WHEN earlier_episodes >= 2 THEN
             (earlier ->> ((earlier_episodes - 1) * 3 / 4)) + (earlier_episodes - 1) * 3 % 4 / 4.0
                 * ((earlier ->> (earlier_episodes * 3 / 4)) - (earlier ->> ((earlier_episodes - 1) * 3 / 4)))
         END AS p75

@@ -50,6 +50,7 @@ async fn counted(
     for lines in log.lines().collect::<Vec<_>>().chunks(lines_a_request) {
         assert_eq!(service.post(&[], lines.join("\n").as_bytes()).0, 200);
     }
+    service.wait_until_ready();
     // Chapters are read in the background.
     let has =
         async |table: &str| tables(&setup.database_url()).await.0.iter().any(|row| row.starts_with(table));
