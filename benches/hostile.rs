@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     let share = runtime.block_on(compare(&service, &batches, Duration::from_secs(seconds as u64), size));
     println!("peak memory of the service: {} MiB", service.peak_memory() >> 20);
     for incident in ["displaced", "head_timeout", "body_timeout", "protocol_error", "unauthorized"] {
-        println!("{incident}: {}", service.incidents(incident));
+        println!("{incident}: {}", service.incidents(incident) as u64);
     }
     println!("throughput with {size} bad connections: {:.0} % of that without", 100.0 * share);
     if share < LEAST_SHARE { ExitCode::FAILURE } else { ExitCode::SUCCESS }
