@@ -13,7 +13,7 @@ use crate::attribution::{Engine, Fate, Granularity, Policy, Receipt};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::parser::LineParser;
-use crate::rollup::{EpisodeDay, EpisodeSums, FateCount, Period, add_line};
+use crate::rollup::{EpisodeDay, EpisodeSums, LineCount, Period, add_line};
 use crate::service::rules::Rules;
 use crate::service::{open_offline, secret};
 use crate::units::{EpisodeId, SourceId, UtcDay, UtcHour};
@@ -64,7 +64,7 @@ pub fn offline(config: &Config, granularity: Granularity) -> Result<(Engine, Lin
 struct Tally<P> {
     engine: Engine,
     sums: EpisodeSums<P>,
-    fates: BTreeMap<Fate, FateCount>,
+    fates: BTreeMap<Fate, LineCount>,
 }
 
 impl Count {
@@ -151,7 +151,7 @@ impl<P: Columns> Tally<P> {
     fn add(&mut self, line: &Result<crate::event::Request<'_>, crate::event::Malformed>, receipt: Receipt) {
         let outcome = self.engine.observe(line, receipt);
         let body_bytes = i64::try_from(outcome.body_bytes.0).unwrap_or(i64::MAX);
-        self.fates.entry(outcome.fate).or_default().add(&FateCount { requests: 1, body_bytes });
+        self.fates.entry(outcome.fate).or_default().add(&LineCount { requests: 1, body_bytes });
         add_line(&mut self.sums, &outcome, self.engine.changes());
     }
 

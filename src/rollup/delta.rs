@@ -2,13 +2,18 @@
 
 use hashbrown::HashMap;
 
-use crate::attribution::Fate;
-use crate::units::{EpisodeId, SourceId, UtcDay, UtcHour};
+use super::reach::ReachKey;
+use crate::attribution::{Fate, Reason, Referrer};
+use crate::units::{AgentId, Country, EpisodeId, LabelId, SourceId, UtcDay, UtcHour};
 
 /// Changes to the columns of `episode_day`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EpisodeDay {
     pub downloads: i64,
+    /// Downloads fetched as a file.
+    pub bulk_downloads: i64,
+    /// All other downloads.
+    pub progressive_downloads: i64,
     /// Distinct listeners with at least one valid request.
     pub listeners: i64,
     /// Valid lines.
@@ -24,6 +29,8 @@ pub struct EpisodeDay {
 impl EpisodeDay {
     pub fn add(&mut self, other: &Self) {
         self.downloads = self.downloads.saturating_add(other.downloads);
+        self.bulk_downloads = self.bulk_downloads.saturating_add(other.bulk_downloads);
+        self.progressive_downloads = self.progressive_downloads.saturating_add(other.progressive_downloads);
         self.listeners = self.listeners.saturating_add(other.listeners);
         self.requests = self.requests.saturating_add(other.requests);
         self.delivered_bytes = self.delivered_bytes.saturating_add(other.delivered_bytes);
@@ -36,18 +43,73 @@ impl EpisodeDay {
     }
 }
 
-/// Changes to a row of `fate_day`.
+/// Lines and their body bytes: changes to a row of `fate_day`, `exclusion_day` or `traffic_slice`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FateCount {
+pub struct LineCount {
     pub requests: i64,
     pub body_bytes: i64,
 }
 
-impl FateCount {
+impl LineCount {
     pub fn add(&mut self, other: &Self) {
         self.requests = self.requests.saturating_add(other.requests);
         self.body_bytes = self.body_bytes.saturating_add(other.body_bytes);
     }
+}
+
+/// Changes to the rows of `listen_bin` of one episode, by bin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenBins {
+    pub covered: [i64; 100],
+    pub furthest: [i64; 100],
+}
+
+impl Default for ListenBins {
+    fn default() -> Self {
+        Self { covered: [0; 100], furthest: [0; 100] }
+    }
+}
+
+impl ListenBins {
+    pub fn add(&mut self, other: &Self) {
+        let all = self.covered.iter_mut().chain(&mut self.furthest);
+        all.zip(other.covered.iter().chain(&other.furthest)).for_each(|(mine, others)| *mine += others);
+    }
+}
+
+/// Changes to a row of `feed_day`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeedDay {
+    /// The largest number reported; the greater one stays.
+    pub subscribers: i64,
+    /// Distinct clients that reported none.
+    pub clients: i64,
+}
+
+impl FeedDay {
+    pub fn add(&mut self, other: &Self) {
+        self.subscribers = self.subscribers.max(other.subscribers);
+        self.clients += other.clients;
+    }
+}
+
+/// What a row of `traffic_slice` is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrafficKey {
+    pub episode: EpisodeId,
+    pub day: UtcDay,
+    pub status: u16,
+    pub pop: LabelId,
+    pub cache_state: LabelId,
+}
+
+/// What a row of `exclusion_day` is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExclusionKey {
+    pub day: UtcDay,
+    pub episode: EpisodeId,
+    pub reason: Reason,
+    pub rule: LabelId,
 }
 
 /// Everything that changed. Merging is associative and commutative; the empty delta is its identity.
@@ -56,23 +118,69 @@ pub struct Delta {
     /// Downloads by the hour their session belongs to.
     pub episode_hours: HashMap<(EpisodeId, UtcHour), i64>,
     pub episode_days: HashMap<(EpisodeId, UtcDay), EpisodeDay>,
-    pub fate_days: HashMap<(UtcDay, SourceId, Fate), FateCount>,
+    pub fate_days: HashMap<(UtcDay, SourceId, Fate), LineCount>,
+    /// Downloads by whole hours since publication, below 720.
+    pub launch_hours: HashMap<(EpisodeId, u16), i64>,
+    pub listen_bins: HashMap<EpisodeId, Box<ListenBins>>,
+    /// Downloads by country and agent, which stands for app and device.
+    pub audiences: HashMap<(EpisodeId, UtcDay, Country, AgentId), i64>,
+    pub regions: HashMap<(EpisodeId, UtcDay, Country, LabelId), i64>,
+    pub referrers: HashMap<(EpisodeId, UtcDay, Referrer), i64>,
+    pub exclusions: HashMap<ExclusionKey, LineCount>,
+    /// By feed, service and day.
+    pub feed_days: HashMap<(LabelId, LabelId, UtcDay), FeedDay>,
+    pub traffic: HashMap<TrafficKey, LineCount>,
+    /// Distinct listeners: no sums but what is known now. None where nobody can tell.
+    pub reach: HashMap<ReachKey, Option<u64>>,
 }
 
 impl Delta {
     pub fn is_empty(&self) -> bool {
-        self.episode_hours.is_empty() && self.episode_days.is_empty() && self.fate_days.is_empty()
+        self.rows() == 0
+    }
+
+    /// Rows that a commit writes, roughly.
+    pub fn rows(&self) -> usize {
+        let Self { episode_hours, episode_days, fate_days, launch_hours, listen_bins, audiences, .. } = self;
+        let Self { regions, referrers, exclusions, feed_days, traffic, reach, .. } = self;
+        let of_downloads =
+            episode_hours.len() + episode_days.len() + launch_hours.len() + 100 * listen_bins.len();
+        let of_slices = audiences.len() + regions.len() + referrers.len();
+        of_downloads
+            + of_slices
+            + fate_days.len()
+            + exclusions.len()
+            + feed_days.len()
+            + traffic.len()
+            + reach.len()
     }
 
     pub fn merge(&mut self, other: &Self) {
-        for (key, downloads) in &other.episode_hours {
-            *self.episode_hours.entry(*key).or_default() += downloads;
-        }
-        for (key, day) in &other.episode_days {
-            self.episode_days.entry(*key).or_default().add(day);
-        }
-        for (key, count) in &other.fate_days {
-            self.fate_days.entry(*key).or_default().add(count);
-        }
+        add_all(&mut self.episode_hours, &other.episode_hours, |mine, others| *mine += others);
+        add_all(&mut self.episode_days, &other.episode_days, EpisodeDay::add);
+        add_all(&mut self.fate_days, &other.fate_days, LineCount::add);
+        add_all(&mut self.launch_hours, &other.launch_hours, |mine, others| *mine += others);
+        add_all(&mut self.listen_bins, &other.listen_bins, |mine, others| mine.add(others));
+        add_all(&mut self.audiences, &other.audiences, |mine, others| *mine += others);
+        add_all(&mut self.regions, &other.regions, |mine, others| *mine += others);
+        add_all(&mut self.referrers, &other.referrers, |mine, others| *mine += others);
+        add_all(&mut self.exclusions, &other.exclusions, LineCount::add);
+        add_all(&mut self.feed_days, &other.feed_days, FeedDay::add);
+        add_all(&mut self.traffic, &other.traffic, LineCount::add);
+        // Reach only grows, until nobody can tell any more.
+        add_all(&mut self.reach, &other.reach, |mine, others| {
+            *mine = mine.zip(*others).map(|(a, b)| a.max(b))
+        });
+    }
+}
+
+/// A key that only one side has keeps what that side says.
+fn add_all<K: Copy + Eq + std::hash::Hash, V: Clone>(
+    mine: &mut HashMap<K, V>,
+    others: &HashMap<K, V>,
+    add: impl Fn(&mut V, &V),
+) {
+    for (key, other) in others {
+        mine.entry(*key).and_modify(|value| add(value, other)).or_insert_with(|| other.clone());
     }
 }

@@ -7,10 +7,12 @@ mod arrivals;
 mod delta;
 mod histogram;
 mod live;
+mod reach;
 mod record;
 
 pub use arrivals::{Arrivals, Arrived, Ends, LAG_SECONDS};
-pub use delta::{Delta, EpisodeDay, FateCount};
+pub use delta::{Delta, EpisodeDay, ExclusionKey, FeedDay, LineCount, ListenBins, TrafficKey};
 pub use histogram::Histogram;
 pub use live::{LiveCount, LiveListeners};
+pub use reach::{ReachKey, Scope, Span};
 pub use record::{EpisodeSums, Period, add_line};

@@ -86,7 +86,7 @@ impl Counting {
         let mut sums = self.pending.lock();
         let fresh = self.counter.give(&mut sums);
         self.metrics.publish(&fresh, &sums.episodes, &sums.sources);
-        let rows = sums.delta.episode_hours.len() + sums.delta.episode_days.len();
+        let rows = sums.delta.rows();
         drop(sums);
         if rows > EARLY_COMMIT_ROWS {
             self.pending.due.notify_one();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::{StoreError, names};
 use crate::attribution::Fate;
-use crate::rollup::{Delta, EpisodeDay, FateCount};
+use crate::rollup::{Delta, EpisodeDay, LineCount};
 use crate::units::{EpisodeId, UtcDay, UtcHour};
 
 /// An episode's key in the database.
@@ -30,7 +30,7 @@ pub(super) struct FateRow<'a> {
     pub(super) day: UtcDay,
     pub(super) source: Cow<'a, str>,
     pub(super) fate: Fate,
-    pub(super) change: FateCount,
+    pub(super) change: LineCount,
 }
 
 /// `episode_hour`. Two ids of the same row add up.
@@ -61,12 +61,12 @@ pub(super) fn days(
 
 /// `fate_day`. Sources of the same name add up.
 pub(super) fn fates<'a>(delta: &Delta, sources: &'a [String]) -> Result<Vec<FateRow<'a>>, StoreError> {
-    let mut sums = BTreeMap::<_, FateCount>::new();
+    let mut sums = BTreeMap::<_, LineCount>::new();
     for (&(day, source, fate), change) in &delta.fate_days {
         let name = sources.get(usize::from(source.0)).ok_or(StoreError::UnknownSource(source))?;
         sums.entry((day, names::name(name), fate)).or_default().add(change);
     }
-    let changed = sums.into_iter().filter(|(_, change)| *change != FateCount::default());
+    let changed = sums.into_iter().filter(|(_, change)| *change != LineCount::default());
     Ok(changed.map(|((day, source, fate), change)| FateRow { day, source, fate, change }).collect())
 }
 
@@ -114,11 +114,11 @@ mod tests {
     #[test]
     fn sources_are_known_by_name() {
         let mut delta = Delta::default();
-        let count = FateCount { requests: 1, body_bytes: 10 };
+        let count = LineCount { requests: 1, body_bytes: 10 };
         for source in [0, 1, 2] {
             delta.fate_days.insert((UtcDay(0), SourceId(source), Fate::Ignored(Reason::Bot)), count);
         }
-        delta.fate_days.insert((UtcDay(0), SourceId(0), Fate::Valid), FateCount::default());
+        delta.fate_days.insert((UtcDay(0), SourceId(0), Fate::Valid), LineCount::default());
         let sources = ["http".to_owned(), "archive".to_owned(), "http".to_owned()];
         let rows = fates(&delta, &sources).unwrap();
         let rows: Vec<_> = rows.iter().map(|row| (row.source.as_ref(), row.change.requests)).collect();

@@ -11,6 +11,21 @@ pub struct EpisodeId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AgentId(pub u32);
 
+/// A show's index in the catalogue registry of this process. Never reused, never persisted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShowId(pub u32);
+
+/// An interned text's index in the set of its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LabelId(pub u16);
+
+impl LabelId {
+    /// The empty text.
+    pub const ABSENT: Self = Self(0);
+    /// One of those past the bound of the set.
+    pub const OTHER: Self = Self(1);
+}
+
 /// Where lines come from: the index of a configured or implied source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(pub u16);

@@ -9,8 +9,8 @@ use castmeter::attribution::{
     Engine, Episode, Fate, Mode, Policy, Reason, Receipt, Registry, Thresholds, Window,
 };
 use castmeter::parser::{LineParser, lines};
-use castmeter::rollup::{Delta, EpisodeDay, FateCount};
-use castmeter::units::{EpisodeId, SourceId, Timestamp, UtcDay, UtcHour};
+use castmeter::rollup::{Delta, EpisodeDay, FeedDay, LineCount, ReachKey, Scope, Span};
+use castmeter::units::{EpisodeId, LabelId, SourceId, Timestamp, UtcDay, UtcHour};
 use proptest::prelude::*;
 
 const MAX_LINE_BYTES: usize = 65_536;
@@ -296,16 +296,37 @@ fn delta() -> impl Strategy<Value = Delta> {
             delivered_bytes,
             body_bytes,
             addresses,
+            bulk_downloads: downloads - listeners,
+            progressive_downloads: listeners,
         },
     );
     let days = prop::collection::hash_map((episode(), (0..3).prop_map(UtcDay)), row, 0..5);
     let fate = prop::sample::select(Fate::all().take(4).collect::<Vec<_>>());
     let fate = ((0..3).prop_map(UtcDay), (0_u16..2).prop_map(SourceId), fate);
-    let count = (number(), number()).prop_map(|(requests, body_bytes)| FateCount { requests, body_bytes });
+    let count = (number(), number()).prop_map(|(requests, body_bytes)| LineCount { requests, body_bytes });
     let fates = prop::collection::hash_map(fate, count, 0..5);
-    (hours, days, fates).prop_map(|(hours, days, fates)| Delta {
-        episode_hours: hours.into_iter().collect(),
-        episode_days: days.into_iter().collect(),
-        fate_days: fates.into_iter().collect(),
+    let feed = ((0..2).prop_map(LabelId), (0..3).prop_map(UtcDay), number(), number());
+    let feeds = prop::collection::vec(feed, 0..5);
+    let spans = prop::sample::select(vec![Span::Day, Span::Release7]);
+    let scopes = prop_oneof![episode().prop_map(Scope::Episode), Just(Scope::All)];
+    let reach = prop::collection::vec((scopes, spans, prop::option::weighted(0.8, 0_u64..9)), 0..5);
+    let bins = prop::collection::vec((episode(), 0_usize..100, number()), 0..5);
+    (hours, days, fates, feeds, reach, bins).prop_map(|(hours, days, fates, feeds, reach, bins)| {
+        let mut delta = Delta {
+            episode_hours: hours.into_iter().collect(),
+            episode_days: days.into_iter().collect(),
+            fate_days: fates.into_iter().collect(),
+            ..Delta::default()
+        };
+        for (feed, day, subscribers, clients) in feeds {
+            delta.feed_days.insert((feed, LabelId::OTHER, day), FeedDay { subscribers, clients });
+        }
+        for (scope, span, listeners) in reach {
+            delta.reach.insert(ReachKey { scope, span, starts: UtcDay(0) }, listeners);
+        }
+        for (episode, bin, sessions) in bins {
+            delta.listen_bins.entry(episode).or_default().covered[bin] += sessions;
+        }
+        delta
     })
 }

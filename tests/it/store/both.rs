@@ -1,7 +1,7 @@
 //! What holds in either database.
 
 use castmeter::attribution::Fate;
-use castmeter::rollup::{Delta, FateCount};
+use castmeter::rollup::{Delta, LineCount};
 use castmeter::store::{Commit, EpisodeDownloads, FateTotal, StoreError, Totals};
 use castmeter::units::{EpisodeId, JournalPosition, SourceId, UtcDay};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
@@ -188,7 +188,7 @@ async fn what_a_delta_names_must_be_given(database: Database) {
         commit_next(&mut writer, &delta_of(EpisodeId(1), DAY, 1), &[episode("a", "1")]).await.unwrap_err();
     assert!(matches!(error, StoreError::UnknownEpisode(EpisodeId(1))), "{error}");
     let mut delta = Delta::default();
-    delta.fate_days.insert((DAY, SourceId(2), Fate::Valid), FateCount { requests: 1, body_bytes: 0 });
+    delta.fate_days.insert((DAY, SourceId(2), Fate::Valid), LineCount { requests: 1, body_bytes: 0 });
     let error = commit_next(&mut writer, &delta, &[]).await.unwrap_err();
     assert!(matches!(error, StoreError::UnknownSource(SourceId(2))), "{error}");
     assert_eq!(tables(&database.url).await, Tables(Vec::new()));
@@ -277,7 +277,7 @@ async fn reads(database: Database) {
     for (id, day, n) in [(0, DAY, 9), (1, DAY, 1), (1, next_day, 4), (2, next_day, 0)] {
         delta.merge(&delta_of(EpisodeId(id), day, n));
     }
-    delta.fate_days.insert((DAY, SourceId(1), BOT), FateCount { requests: 2, body_bytes: 20 });
+    delta.fate_days.insert((DAY, SourceId(1), BOT), LineCount { requests: 2, body_bytes: 20 });
     let commit =
         Commit { position: JournalPosition(1), delta: &delta, episodes: &episodes, sources: &source_names() };
     writer.commit(&commit).await.unwrap();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use castmeter::attribution::{Episode, Fate, Reason};
-use castmeter::rollup::{Delta, EpisodeDay, FateCount};
+use castmeter::rollup::{Delta, EpisodeDay, LineCount};
 use castmeter::store::{Commit, Settings, Store, StoreError, Writer};
 use castmeter::units::{EpisodeId, JournalPosition, SourceId, Timestamp, UtcDay, UtcHour};
 use tempfile::TempDir;
@@ -79,9 +79,10 @@ pub fn delta_of(episode: EpisodeId, day: UtcDay, n: i64) -> Delta {
             delivered_bytes: 4 * n,
             body_bytes: 5 * n,
             addresses: 6 * n,
+            ..EpisodeDay::default()
         },
     );
-    delta.fate_days.insert((day, SourceId(0), Fate::Valid), FateCount { requests: 3 * n, body_bytes: 5 * n });
+    delta.fate_days.insert((day, SourceId(0), Fate::Valid), LineCount { requests: 3 * n, body_bytes: 5 * n });
     delta
 }
 
@@ -115,9 +116,10 @@ impl Numbers {
                 delivered_bytes: bytes,
                 body_bytes: -bytes,
                 addresses: self.below(5) - 2,
+                ..EpisodeDay::default()
             };
             delta.episode_days.entry((episode, day)).or_default().add(&change);
-            let count = FateCount { requests: n, body_bytes: bytes };
+            let count = LineCount { requests: n, body_bytes: bytes };
             delta.fate_days.entry((day, source, fate)).or_default().add(&count);
         }
         delta
@@ -156,7 +158,7 @@ pub fn expected(deltas: &[Delta], episodes: &[Episode], sources: &[String]) -> T
             d.addresses
         )
     }));
-    rows.extend(sum.fate_days.iter().filter(|(_, c)| **c != FateCount::default()).map(
+    rows.extend(sum.fate_days.iter().filter(|(_, c)| **c != LineCount::default()).map(
         |((day, source, fate), c)| {
             let (source, reason) = (&sources[usize::from(source.0)], fate.reason().unwrap_or("-"));
             format!("fate_day|{day}|{source}|{}|{reason}|{}|{}", fate.name(), c.requests, c.body_bytes)

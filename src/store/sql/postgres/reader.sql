@@ -15,6 +15,8 @@ BEGIN
     GRANT SELECT ON
         instance, show, episode,
         episode_hour, episode_day, fate_day,
+        launch_hour, listen_bin, audience_slice, region_day, referrer_day,
+        exclusion_day, feed_day, traffic_slice, reach_sketch, reach_span,
         episode_hour_total, episode_day_total, fate_day_total
     TO castmeter_reader;
 END $$;

@@ -1,0 +1,139 @@
+//! Short texts of log lines and lists that tables are keyed by, interned: regions, points of presence, cache states,
+//! rules, feeds, services.
+//!
+//! Each set is bounded: past its bound whatever is new is `(other)`. Clients choose none of these texts but the services'
+//! names, so the bounds are met by odd logs only; then, and only then, which texts were first depends on the order of
+//! lines. Ids are given out in order, never reused and never persisted.
+
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use crate::units::LabelId;
+
+/// Longest text kept, in bytes; what is longer is cut.
+const MAX_BYTES: usize = 200;
+
+/// Texts of one kind, by id.
+#[derive(Clone, Debug)]
+pub struct LabelSet {
+    /// Different texts at the most.
+    max: usize,
+    texts: Vec<Box<str>>,
+    ids: HashTable<LabelId>,
+    hasher: foldhash::fast::FixedState,
+}
+
+impl LabelSet {
+    pub const OTHER: &str = "(other)";
+
+    fn new(max: usize) -> Self {
+        let mut set = Self {
+            max: 2,
+            texts: Vec::new(),
+            ids: HashTable::new(),
+            hasher: foldhash::fast::FixedState::default(),
+        };
+        assert_eq!(set.intern(b""), LabelId::ABSENT);
+        assert_eq!(set.intern(Self::OTHER.as_bytes()), LabelId::OTHER);
+        set.max = max;
+        set
+    }
+
+    /// The id of a text; an empty one is [`LabelId::ABSENT`], one past the bound [`LabelId::OTHER`].
+    pub fn intern(&mut self, text: &[u8]) -> LabelId {
+        let text = &text[..text.len().min(MAX_BYTES)];
+        let hash = self.hasher.hash_one(text);
+        let texts = &self.texts;
+        let entry = self.ids.entry(
+            hash,
+            |id| texts[usize::from(id.0)].as_bytes() == text,
+            |id| self.hasher.hash_one(texts[usize::from(id.0)].as_bytes()),
+        );
+        match entry {
+            Entry::Occupied(found) => *found.get(),
+            Entry::Vacant(_) if texts.len() >= self.max => LabelId::OTHER,
+            Entry::Vacant(free) => {
+                let id = LabelId(u16::try_from(texts.len()).expect("bounds are below 2^16"));
+                match std::str::from_utf8(text) {
+                    Ok(text) if !text.contains('\0') => {
+                        free.insert(id);
+                        self.texts.push(text.into());
+                        id
+                    }
+                    // No log of a CDN says such a thing.
+                    _ => LabelId::OTHER,
+                }
+            }
+        }
+    }
+
+    /// Panics on another set's id.
+    pub fn text(&self, id: LabelId) -> &str {
+        &self.texts[usize::from(id.0)]
+    }
+
+    pub fn len(&self) -> usize {
+        self.texts.len()
+    }
+}
+
+/// All sets.
+#[derive(Clone, Debug)]
+pub struct Labels {
+    pub regions: LabelSet,
+    pub pops: LabelSet,
+    pub cache_states: LabelSet,
+    /// What excludes lines: see the exclusion ledger.
+    pub rules: LabelSet,
+    /// Paths of configured feeds.
+    pub feeds: LabelSet,
+    /// Services that report subscribers.
+    pub services: LabelSet,
+}
+
+impl Default for Labels {
+    fn default() -> Self {
+        Self {
+            regions: LabelSet::new(16_000),
+            pops: LabelSet::new(1_000),
+            cache_states: LabelSet::new(200),
+            rules: LabelSet::new(16_000),
+            feeds: LabelSet::new(16_000),
+            services: LabelSet::new(1_000),
+        }
+    }
+}
+
+impl Labels {
+    /// Texts in all sets. Grows by each new one.
+    pub fn len(&self) -> usize {
+        let Self { regions, pops, cache_states, rules, feeds, services } = self;
+        [regions, pops, cache_states, rules, feeds, services].into_iter().map(LabelSet::len).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_known_again_up_to_the_bound() {
+        let mut set = LabelSet::new(4);
+        let [fra, lhr] = [set.intern(b"FRA"), set.intern(b"LHR")];
+        assert_eq!([set.intern(b"FRA"), set.intern(b"LHR"), set.intern(b"")], [fra, lhr, LabelId::ABSENT]);
+        assert_eq!(set.intern(b"JFK"), LabelId::OTHER);
+        assert_eq!([set.text(fra), set.text(lhr), set.text(LabelId::OTHER)], ["FRA", "LHR", "(other)"]);
+        assert_eq!((set.text(LabelId::ABSENT), set.len()), ("", 4));
+    }
+
+    #[test]
+    fn what_no_database_takes_is_other() {
+        let mut set = LabelSet::new(9);
+        assert_eq!(set.intern(b"a\0b"), LabelId::OTHER);
+        assert_eq!(set.intern(b"\xff"), LabelId::OTHER);
+        let long = set.intern(&[b'x'; 5_000]);
+        assert_eq!(set.text(long).len(), MAX_BYTES);
+    }
+}
