@@ -16,15 +16,16 @@ use super::delivery::{Delivery, shown_size};
 use super::distinct::{Distinct, Granularity, listener_hash};
 use super::episode::Episode;
 use super::fate::{Fate, Reason};
+use super::labels::Labels;
 use super::listener::{ClientAddress, ListenerKeys, Secret};
 use super::policy::{Closing, Policy};
 use super::redelivery::SeenIds;
 use super::registry::{Facts, Mode, Registry};
 use super::session::{Change, Joined, Rejudge, Rules, Sessions, Visit, Window};
-use super::user_agents::{KnownAgent, UserAgents};
+use super::user_agents::{AgentNames, KnownAgent, UserAgents};
 use super::watermark::Watermark;
 use crate::event::{Defect, Malformed, Request};
-use crate::units::{AgentId, ByteCount, EpisodeId, SourceId, Timestamp, UtcDay, UtcHour};
+use crate::units::{AgentId, ByteCount, EpisodeId, ListenerKey, SourceId, Timestamp, UtcDay, UtcHour};
 
 /// A start further than this after its receipt is no time (the service only).
 const MAX_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
@@ -63,6 +64,7 @@ pub struct OlderWay {
 /// A valid line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counted {
+    pub listener: ListenerKey,
     pub delivery: Delivery,
     pub joined: Joined,
     /// The listener's first valid request for the episode in this day or hour.
@@ -81,6 +83,7 @@ pub struct Engine {
     addresses: Distinct,
     /// Only where sessions do not tell who is new: see [`Engine::is_new_listener`].
     listeners: Distinct,
+    labels: Labels,
     watermark: Option<Watermark>,
     changes: Vec<Change>,
 }
@@ -107,6 +110,7 @@ impl Engine {
             sessions: Sessions::new(policy.window),
             addresses: Distinct::new(policy.granularity),
             listeners: Distinct::new(policy.granularity),
+            labels: Labels::default(),
             watermark,
             changes: Vec::new(),
             policy,
@@ -195,6 +199,21 @@ impl Engine {
 
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// Names of agents, indexed by [`AgentId`].
+    pub fn agent_names(&self) -> &[AgentNames] {
+        self.agents.names()
+    }
+
+    /// The texts of labels.
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// Memory that open days take, estimated from the sizes of the tables.
+    pub fn state_bytes(&self) -> usize {
+        self.sessions.len() * 100
     }
 
     /// Sessions held in memory.
@@ -307,7 +326,12 @@ impl Engine {
         let facts = self.registry.facts(episode);
         let rules = Rules { facts: &facts, thresholds: &self.policy.thresholds };
         let joined = self.sessions.join(&visit, rules, &mut self.changes);
-        Counted { delivery: visit.delivery, joined, new_listener: self.is_new_listener(&visit, &joined) }
+        Counted {
+            listener: visit.listener,
+            delivery: visit.delivery,
+            joined,
+            new_listener: self.is_new_listener(&visit, &joined),
+        }
     }
 
     /// A calendar session is one listener, episode and day already; other windows and hours need a set of their own.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::agent::{Agent, AgentTable};
+use super::agent::{Agent, AgentTable, DeviceClass};
 use super::listener::{AgentDigest, ListenerKeys};
 use crate::units::AgentId;
 
@@ -32,13 +32,28 @@ pub struct UserAgents {
     known: HashMap<Box<[u8]>, KnownAgent>,
     /// Distinct classifications, by [`AgentId`]. Far fewer than user agents.
     agents: Vec<Agent>,
+    names: Vec<AgentNames>,
     ids: HashMap<Agent, AgentId>,
+}
+
+/// An agent as tables name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentNames {
+    pub app: Box<str>,
+    pub device: DeviceClass,
 }
 
 impl UserAgents {
     /// `blocked`: user agents that contain one of these are blocked.
     pub fn new(table: Arc<AgentTable>, blocked: Vec<String>) -> Self {
-        Self { table, blocked, known: HashMap::new(), agents: Vec::new(), ids: HashMap::new() }
+        Self {
+            table,
+            blocked,
+            known: HashMap::new(),
+            agents: Vec::new(),
+            names: Vec::new(),
+            ids: HashMap::new(),
+        }
     }
 
     /// Ids given out stay what they were.
@@ -70,8 +85,14 @@ impl UserAgents {
     fn intern(&mut self, agent: Agent) -> AgentId {
         *self.ids.entry(agent).or_insert_with_key(|agent| {
             self.agents.push(*agent);
+            self.names.push(AgentNames { app: self.table.app_name(agent.app).into(), device: agent.device });
             AgentId(u32::try_from(self.agents.len() - 1).expect("fewer than 2^32 classifications"))
         })
+    }
+
+    /// Indexed by [`AgentId`].
+    pub fn names(&self) -> &[AgentNames] {
+        &self.names
     }
 
     pub fn table(&self) -> &AgentTable {

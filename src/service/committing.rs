@@ -69,7 +69,8 @@ impl Committing {
                 tracing::warn!(%error, ?pause, "the store did not take a commit; trying again");
             })
             .await?;
-        self.metrics.store_committed(sums.position.0, self.clock.monotonic() - began);
+        let took = self.clock.monotonic() - began;
+        self.metrics.store_committed(sums.position, took, self.clock.now());
         if let Err(error) = self.journal.set_committed(sums.position) {
             tracing::debug!(%error, "the journal is closed");
         }

@@ -17,7 +17,7 @@ use crate::event::{Defect, Malformed, Request};
 use crate::journal::{Entry, Fed, RecordKind};
 use crate::parser;
 use crate::receiver::decode;
-use crate::rollup::Delta;
+use crate::rollup::{Arrivals, Delta};
 use crate::units::{ByteCount, JournalPosition, SourceId, Timestamp};
 
 /// What goes with a record to counting, so that it need not be read back.
@@ -80,6 +80,7 @@ pub struct Counter {
     bodies: SeenBodies,
     /// Ranges merged over a gap since the last call of [`Counter::take_gaps_closed`].
     gaps_closed: u64,
+    arrivals: Arrivals,
 }
 
 impl Counter {
@@ -99,6 +100,7 @@ impl Counter {
             samples: Samples::default(),
             bodies: SeenBodies::new(rules.redelivery_window),
             gaps_closed: 0,
+            arrivals: Arrivals::default(),
         })
     }
 
@@ -112,6 +114,7 @@ impl Counter {
         self.position = next;
         if self.position <= self.committed {
             self.delta = Delta::default();
+            self.arrivals.forget();
         }
         result
     }
@@ -151,6 +154,7 @@ impl Counter {
         let received_at = batch.received_at;
         let redelivered = batch.digest.is_some_and(|digest| self.bodies.check(digest, received_at));
         let receipt = Receipt { source: self.source_id(source), at: received_at, redelivered };
+        self.arrivals.begin(received_at);
         let parser = self.parsers.of(source).clone();
         // A connection that closed within a line leaves it without its end.
         let end = || memchr::memrchr(b'\n', lines).map_or(0, |at| at + 1);
@@ -175,6 +179,10 @@ impl Counter {
     ) {
         let outcome = self.engine.observe(parsed, receipt);
         self.delta.add_line(receipt.source, &outcome, self.engine.changes());
+        self.arrivals.line(receipt.source, parsed.as_ref().ok().map(Request::end));
+        if let Some(counted) = &outcome.session {
+            self.arrivals.listener(counted.listener);
+        }
         self.gaps_closed += u64::from(outcome.session.is_some_and(|counted| counted.joined.gap_closed));
         // What is replayed was said before.
         if self.position < self.committed {
@@ -234,6 +242,11 @@ impl Counter {
     /// How often a session had more ranges than it may hold, since the last call.
     pub fn take_gaps_closed(&mut self) -> u64 {
         std::mem::take(&mut self.gaps_closed)
+    }
+
+    /// How lines came in, since it was last asked.
+    pub fn arrivals(&mut self) -> &mut Arrivals {
+        &mut self.arrivals
     }
 
     pub fn engine(&self) -> &Engine {

@@ -25,7 +25,7 @@ use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::journal::{self, Feed, Journal, JournalError, JournalId};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Observed};
 use crate::receiver::{self, HttpReceiver, SetupError, Surroundings, SyslogReceiver};
 use crate::store::{self, Store, StoreError};
 use crate::units::JournalPosition;
@@ -90,6 +90,7 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
     let Journal { writer, feed, report, .. } =
         Journal::<Handoff>::open(&folder.join("journal"), config.journal())?;
     report_recovery(&report);
+    metrics.journal_opened(writer.status().next);
 
     let surroundings = Surroundings { clock: Arc::clone(&clock), observer: metrics.clone() };
     let intake = |unit| Arc::new(JournalIntake::new(writer.clone(), unit));
@@ -113,9 +114,15 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
     let web = Arc::new(Web {
         metrics: Arc::clone(&metrics),
         store: store.clone(),
-        journal_status: {
-            let writer = writer.clone();
-            Box::new(move || writer.status())
+        observe: {
+            let (clock, writer, folder) = (Arc::clone(&clock), writer.clone(), folder.clone());
+            let journal_limit = config.journal().max_bytes;
+            Box::new(move || Observed {
+                now: clock.now(),
+                journal: writer.status(),
+                journal_limit,
+                disk_free: journal::free_space(&folder).ok(),
+            })
         },
         problems: {
             let (health, writer) = (Arc::clone(&health), writer.clone());
@@ -138,6 +145,7 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
             journal: writer.clone(),
             clock: Arc::clone(&clock),
             interval: config.catalog_refresh_interval,
+            metrics: Arc::clone(&metrics),
         };
         receivers.push(tokio::spawn(refreshing.run(stop_receiving.clone())));
     }
@@ -254,6 +262,7 @@ impl Pipeline {
     async fn run(self) -> Result<(), ServiceError> {
         let writer = self.claim().await?;
         let committed = writer.position();
+        self.metrics.store_claimed(committed);
         match self.begin_at(committed).await {
             // Stopped before it was ready: what the journal holds is counted all the same.
             Ok(()) | Err(JournalError::Closed) => {}
@@ -308,6 +317,7 @@ impl Pipeline {
     /// Migrates and claims the store, however long it takes to answer.
     async fn claim(&self) -> Result<store::Writer, StoreError> {
         let on_failure = |error: &StoreError, pause| {
+            self.metrics.store_failed();
             self.health.set_store(StoreState::Failing(error.to_string()));
             tracing::warn!(%error, ?pause, "the store does not answer; trying again, the journal keeps what comes");
         };

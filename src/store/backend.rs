@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 
 use super::StoreError;
+use super::annotation::Annotation;
 use super::episodes::Fresh;
 use super::rows::{DayRow, FateRow, HourRow, RowId};
 use super::summary::{EpisodeDownloads, FateTotal, Totals};
@@ -72,6 +73,8 @@ pub(super) trait Database: Sync {
 
     fn fates(&self, since: Option<UtcDay>)
     -> impl Future<Output = Result<Vec<FateTotal>, StoreError>> + Send;
+
+    fn annotate(&self, annotation: &Annotation) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     fn close(&self) -> impl Future<Output = ()> + Send;
 }

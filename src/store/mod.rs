@@ -8,6 +8,7 @@
 //!
 //! No counting happens here, and nothing is kept between commits but which episodes the database knows.
 
+mod annotation;
 mod backend;
 mod episodes;
 mod error;
@@ -21,6 +22,7 @@ mod sqlite;
 mod summary;
 mod writer;
 
+pub use annotation::Annotation;
 pub use error::StoreError;
 pub use retry::{Backoff, retry};
 pub use settings::{Kind, Settings};
@@ -89,6 +91,11 @@ impl Store {
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
         on_backend!(self, database => database.ping())
+    }
+
+    /// Adds an annotation.
+    pub async fn annotate(&self, annotation: &Annotation) -> Result<(), StoreError> {
+        on_backend!(self, database => database.annotate(annotation))
     }
 
     /// Sums over all episodes, of the days from `since` on.

@@ -16,9 +16,10 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+use super::annotation::Annotation;
 use super::backend::{Claim, Database, Epoch, InstanceId, Months, from_column};
 use super::summary::{EpisodeDownloads, FateTotal, Totals};
-use super::{Settings, StoreError, schema};
+use super::{Settings, StoreError, names, schema};
 use crate::rollup::Delta;
 use crate::units::{JournalPosition, UtcDay};
 use transaction::SqliteTransaction;
@@ -147,6 +148,17 @@ impl Database for Sqlite {
             .fetch_all(&self.pool)
             .await
             .map_err(StoreError::doing("reading fates"))
+    }
+
+    async fn annotate(&self, annotation: &Annotation) -> Result<(), StoreError> {
+        sqlx::query(include_str!("../sql/shared/annotate.sql"))
+            .bind(annotation.at.to_string())
+            .bind(names::text(&annotation.text))
+            .bind(annotation.tags())
+            .execute(&self.pool)
+            .await
+            .map_err(StoreError::doing("adding an annotation"))?;
+        Ok(())
     }
 
     async fn close(&self) {
