@@ -8,6 +8,15 @@ use crate::event::{Request, RequestedRange};
 /// Body bytes up to which a 206 without a logged range is a probe (IAB §5.5.2-6).
 const MAX_PROBE_BYTES: u64 = 2;
 
+/// Fastly's word for a hosting provider's network.
+pub const HOSTING: &[u8] = b"hosting";
+/// Fastly's words for what hides a listener's network, and how the exclusion ledger calls them.
+pub const VPN_KINDS: [(&[u8], &str); 3] = [
+    (b"vpn", "proxy_description=vpn"),
+    (b"tor-exit", "proxy_description=tor-exit"),
+    (b"tor-relay", "proxy_description=tor-relay"),
+];
+
 /// Method, status, probe, empty: the reasons that lie in the exchange itself.
 pub fn check_response(request: &Request<'_>) -> Option<Reason> {
     if request.method.as_deref().is_some_and(|method| method != b"GET") {
@@ -28,20 +37,20 @@ pub fn check_response(request: &Request<'_>) -> Option<Reason> {
 
 /// Fastly says so, or a list does. iCloud Private Relay is exempt from the lists: people listen through it.
 pub fn is_datacenter(request: &Request<'_>, address: ClientAddress, lists: &Lists) -> bool {
-    if is(&request.proxy_type, "hosting") {
+    if is(&request.proxy_type, HOSTING) {
         return true;
     }
     let private_relay =
-        is(&request.proxy_description, "apple") && is(&request.proxy_type, "consumer-privacy");
+        is(&request.proxy_description, b"apple") && is(&request.proxy_type, b"consumer-privacy");
     !private_relay && lists.datacenters.contains(address, request.asn)
 }
 
 pub fn is_vpn(request: &Request<'_>) -> bool {
-    ["vpn", "tor-exit", "tor-relay"].into_iter().any(|kind| is(&request.proxy_description, kind))
+    VPN_KINDS.into_iter().any(|(kind, _)| is(&request.proxy_description, kind))
 }
 
-fn is(field: &Option<crate::event::Text<'_>>, value: &str) -> bool {
-    field.as_deref() == Some(value.as_bytes())
+fn is(field: &Option<crate::event::Text<'_>>, value: &[u8]) -> bool {
+    field.as_deref() == Some(value)
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 //! Union, never sum: fetching the same bytes twice delivers them once. Ranges are kept sorted, disjoint and not
 //! touching, so the same set of bytes always has the same form whatever the order of arrival.
 //!
-//! Most sessions are one or two ranges, which stay inline in 16 bytes; only more of them, or offsets past
-//! 4 GiB, take the heap. Their number is bounded: past [`MAX_RANGES`] the nearest gap is closed, so memory stays
+//! Most sessions are one or two ranges, which stay inline in 16 bytes; only more of them, offsets past 4 GiB, or what
+//! few sessions have beside ranges ([`Rare`]) take the heap. Their number is bounded: past [`MAX_RANGES`] the nearest gap is closed, so memory stays
 //! bounded at the price of counting a gap's bytes as delivered; [`Coverage::insert`] says when it did.
 
-use crate::units::ByteRange;
+use crate::units::{ByteCount, ByteRange};
 
 /// Ranges one session may hold before the smallest gap is closed: 64 KiB of ranges.
 pub const MAX_RANGES: usize = 4_096;
@@ -18,13 +18,25 @@ const INLINE_RANGES: usize = 2;
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Coverage(Repr);
 
+/// Bytes that have no place in the file, or none yet.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Rare {
+    pub unplaced: ByteCount,
+    /// Length asked for and bytes sent, to be placed once the size is known.
+    pub suffixes: Vec<(u64, ByteCount)>,
+}
+
 /// An unused inline slot is the empty range `[0, 0)`; used ones come first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Repr {
     Inline([[u32; 2]; INLINE_RANGES]),
-    // Boxed once more than a vector needs, so that a session stays small.
-    #[allow(clippy::box_collection)]
-    Heap(Box<Vec<ByteRange>>),
+    Heap(Box<Heap>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+struct Heap {
+    ranges: Vec<ByteRange>,
+    rare: Rare,
 }
 
 impl Default for Repr {
@@ -51,9 +63,8 @@ impl Coverage {
             if insert_inline(slots, range) {
                 return Precision::Exact;
             }
-            self.0 = Repr::Heap(Box::new(self.iter().collect()));
         }
-        let Repr::Heap(ranges) = &mut self.0 else { unreachable!("made a heap above") };
+        let Heap { ranges, .. } = self.heap();
         insert_sorted(ranges, range);
         if ranges.len() <= MAX_RANGES {
             return Precision::Exact;
@@ -62,11 +73,31 @@ impl Coverage {
         Precision::GapClosed
     }
 
+    /// What is not among the ranges; none in most sessions.
+    pub fn rare(&self) -> Option<&Rare> {
+        match &self.0 {
+            Repr::Inline(_) => None,
+            Repr::Heap(heap) => Some(&heap.rare),
+        }
+    }
+
+    pub fn rare_mut(&mut self) -> &mut Rare {
+        &mut self.heap().rare
+    }
+
+    fn heap(&mut self) -> &mut Heap {
+        if let Repr::Inline(_) = self.0 {
+            self.0 = Repr::Heap(Box::new(Heap { ranges: self.iter().collect(), rare: Rare::default() }));
+        }
+        let Repr::Heap(heap) = &mut self.0 else { unreachable!("made a heap above") };
+        heap
+    }
+
     /// The ranges, in order.
     pub fn iter(&self) -> impl Iterator<Item = ByteRange> + '_ {
         let (slots, ranges): (&[[u32; 2]], &[ByteRange]) = match &self.0 {
             Repr::Inline(slots) => (slots, &[]),
-            Repr::Heap(ranges) => (&[], ranges),
+            Repr::Heap(heap) => (&[], &heap.ranges),
         };
         let inline = slots.iter().map(|&[start, end]| ByteRange::new(start.into(), end.into()));
         inline.filter(|range| !range.is_empty()).chain(ranges.iter().copied())

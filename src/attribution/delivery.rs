@@ -46,6 +46,17 @@ impl Delivery {
     }
 }
 
+impl Delivery {
+    /// How many bytes, wherever they belong; those past the end of the file too.
+    pub fn bytes(self) -> ByteCount {
+        match self {
+            Self::Placed(range) => range.len(),
+            Self::Suffix { length, bytes } => ByteCount(bytes.0.min(length)),
+            Self::Unplaced(bytes) => bytes,
+        }
+    }
+}
+
 fn cut_after(range: ByteRange, last: u64) -> ByteRange {
     ByteRange::new(range.start, range.end.min(last.saturating_add(1)))
 }

@@ -41,6 +41,10 @@ impl Distinct {
         self.buckets.entry(self.granularity.bucket(hour)).or_default().insert(hash)
     }
 
+    pub fn table_bytes(&self) -> usize {
+        self.buckets.values().map(HashSet::allocation_size).sum()
+    }
+
     pub fn close(&mut self, open_from: UtcDay) {
         self.buckets = self.buckets.split_off(&open_from.start().hour());
     }

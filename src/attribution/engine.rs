@@ -10,66 +10,31 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
-use super::agent::{Agent, AgentTable};
+use super::agent::AgentTable;
 use super::checks::{check_response, is_datacenter, is_vpn};
 use super::delivery::{Delivery, shown_size};
 use super::distinct::{Distinct, Granularity, listener_hash};
 use super::episode::Episode;
+use super::exclusion::rule;
 use super::fate::{Fate, Reason};
 use super::labels::Labels;
 use super::listener::{ClientAddress, ListenerKeys, Secret};
+use super::origin::Origin;
+use super::outcome::{Counted, Exclusion, FeedVisit, OlderWay, Outcome, Reader, Receipt, Traffic};
+use super::path::{percent_decoded, raw_path};
 use super::policy::{Closing, Policy};
 use super::redelivery::SeenIds;
+use super::referrer::Referrer;
 use super::registry::{Facts, Mode, Registry};
 use super::session::{Change, Joined, Rejudge, Rules, Sessions, Visit, Window};
+use super::subscribers::{Reported, reported};
 use super::user_agents::{AgentNames, KnownAgent, UserAgents};
 use super::watermark::Watermark;
 use crate::event::{Defect, Malformed, Request};
-use crate::units::{AgentId, ByteCount, EpisodeId, ListenerKey, SourceId, Timestamp, UtcDay, UtcHour};
+use crate::units::{ByteCount, EpisodeId, LabelId, Timestamp, UtcDay};
 
 /// A start further than this after its receipt is no time (the service only).
 const MAX_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// How a line came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    pub source: SourceId,
-    pub at: Timestamp,
-    /// The body it came in was received before.
-    pub redelivered: bool,
-}
-
-/// What became of a line, and what it changes beside its session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    pub fate: Fate,
-    /// Of the start; of the receipt where there is no usable start.
-    pub hour: UtcHour,
-    /// Where the path is an episode's, whatever the fate.
-    pub episode: Option<EpisodeId>,
-    /// 0 for a malformed line: nothing in it is trusted.
-    pub body_bytes: ByteCount,
-    /// Counted the older way: body bytes, and whether the address is new to the episode in this day or hour.
-    pub older_way: Option<OlderWay>,
-    /// A valid line's session.
-    pub session: Option<Counted>,
-}
-
-/// The older way of counting a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OlderWay {
-    pub new_address: bool,
-}
-
-/// A valid line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counted {
-    pub listener: ListenerKey,
-    pub delivery: Delivery,
-    pub joined: Joined,
-    /// The listener's first valid request for the episode in this day or hour.
-    pub new_listener: bool,
-}
 
 /// Counts lines.
 #[derive(Clone, Debug)]
@@ -83,6 +48,8 @@ pub struct Engine {
     addresses: Distinct,
     /// Only where sessions do not tell who is new: see [`Engine::is_new_listener`].
     listeners: Distinct,
+    /// Clients of feeds, by day.
+    feed_clients: Distinct,
     labels: Labels,
     watermark: Option<Watermark>,
     changes: Vec<Change>,
@@ -92,6 +59,10 @@ pub struct Engine {
 struct Checked {
     fate: Fate,
     episode: Option<EpisodeId>,
+    /// The path is a feed's.
+    feed: bool,
+    /// Of a closed day no table changes but that of fates.
+    is_closed: bool,
     address: ClientAddress,
     agent: Option<KnownAgent>,
 }
@@ -110,6 +81,7 @@ impl Engine {
             sessions: Sessions::new(policy.window),
             addresses: Distinct::new(policy.granularity),
             listeners: Distinct::new(policy.granularity),
+            feed_clients: Distinct::new(Granularity::Day),
             labels: Labels::default(),
             watermark,
             changes: Vec::new(),
@@ -130,6 +102,9 @@ impl Engine {
         let checked = self.check(request, receipt);
         let older_way = self.count_the_older_way(request, &checked);
         let session = (checked.fate == Fate::Valid).then(|| self.count(request, &checked));
+        let exclusion = self.exclusion(request, &checked);
+        let traffic = self.traffic(request, &checked);
+        let feed = self.feed_visit(request, &checked);
         self.advance(request.start, receipt);
         Outcome {
             fate: checked.fate,
@@ -138,6 +113,9 @@ impl Engine {
             body_bytes: request.body_bytes,
             older_way,
             session,
+            exclusion,
+            traffic,
+            feed,
         }
     }
 
@@ -183,8 +161,14 @@ impl Engine {
         &self.registry
     }
 
-    pub fn agent(&self, id: AgentId) -> &Agent {
-        self.agents.agent(id)
+    /// Names of agents, indexed by [`crate::units::AgentId`].
+    pub fn agent_names(&self) -> &[AgentNames] {
+        self.agents.names()
+    }
+
+    /// The texts of labels.
+    pub fn labels(&self) -> &Labels {
+        &self.labels
     }
 
     /// The table that user agents are classed by.
@@ -201,24 +185,17 @@ impl Engine {
         &self.policy
     }
 
-    /// Names of agents, indexed by [`AgentId`].
-    pub fn agent_names(&self) -> &[AgentNames] {
-        self.agents.names()
-    }
-
-    /// The texts of labels.
-    pub fn labels(&self) -> &Labels {
-        &self.labels
-    }
-
-    /// Memory that open days take, estimated from the sizes of the tables.
-    pub fn state_bytes(&self) -> usize {
-        self.sessions.len() * 100
-    }
-
     /// Sessions held in memory.
     pub fn open_sessions(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// Memory that open days take, estimated from the sizes of the tables: what few sessions have beside is left out.
+    pub fn state_bytes(&self) -> usize {
+        let distinct = [&self.addresses, &self.listeners, &self.feed_clients];
+        self.sessions.table_bytes()
+            + self.seen.table_bytes()
+            + distinct.map(Distinct::table_bytes).iter().sum::<usize>()
     }
 
     pub fn watermark(&self, now: Timestamp) -> Option<Timestamp> {
@@ -229,15 +206,17 @@ impl Engine {
         let mut checked = Checked {
             fate: Fate::Valid,
             episode: None,
+            feed: false,
+            is_closed: self.is_closed(request.start.day()),
             address: ClientAddress::new(request.address),
             agent: None,
         };
         let reason = self
             .check_delivery(request, receipt)
-            .or_else(|| self.check_target(request, &mut checked.episode))
+            .or_else(|| self.check_target(request, &mut checked))
             .or_else(|| check_response(request))
             .or_else(|| self.check_client(request, &mut checked))
-            .or_else(|| self.check_time(request, checked.episode));
+            .or_else(|| self.check_time(request, &checked));
         if let Some(reason) = reason {
             checked.fate = Fate::Ignored(reason);
         }
@@ -256,9 +235,9 @@ impl Engine {
         (seen || receipt.redelivered).then_some(Reason::Redelivered)
     }
 
-    fn check_target(&mut self, request: &Request<'_>, episode: &mut Option<EpisodeId>) -> Option<Reason> {
+    fn check_target(&mut self, request: &Request<'_>, checked: &mut Checked) -> Option<Reason> {
         let resolved = self.registry.resolve(&request.url, request.host.as_deref());
-        *episode = resolved.episode;
+        (checked.episode, checked.feed) = (resolved.episode, resolved.feed);
         match resolved.episode {
             _ if resolved.feed => Some(Reason::Feed),
             None => Some(Reason::NotEpisode),
@@ -267,31 +246,35 @@ impl Engine {
     }
 
     fn check_client(&mut self, request: &Request<'_>, checked: &mut Checked) -> Option<Reason> {
-        let user_agent = request.user_agent.as_deref().unwrap_or_default();
-        let agent = self.agents.look_up(user_agent, &self.keys);
+        let agent = self.look_up(request);
         checked.agent = Some(agent);
         let lists = &self.policy.lists;
         let address = checked.address;
         let included = || lists.included.contains(address, request.asn);
         let applies = |reason| match reason {
             Reason::Watch => agent.is_watch,
-            Reason::Bot => agent.is_bot,
+            Reason::Bot => agent.bot.is_some(),
             Reason::Datacenter => is_datacenter(request, address, lists) && !included(),
             Reason::Vpn => is_vpn(request) && !included(),
-            _ => (agent.is_blocked || lists.blocked.contains(address, request.asn)) && !included(),
+            _ => (agent.blocked.is_some() || lists.blocked.contains(address, request.asn)) && !included(),
         };
         [Reason::Watch, Reason::Bot, Reason::Datacenter, Reason::Vpn, Reason::Blocked]
             .into_iter()
             .find(|reason| applies(*reason) && self.policy.filters.is_on(*reason))
     }
 
-    fn check_time(&self, request: &Request<'_>, episode: Option<EpisodeId>) -> Option<Reason> {
-        let published = episode.and_then(|id| self.registry.facts(id).published_at);
+    fn look_up(&mut self, request: &Request<'_>) -> KnownAgent {
+        let user_agent = request.user_agent.as_deref().unwrap_or_default();
+        self.agents.look_up(user_agent, &self.keys, &mut self.labels.rules)
+    }
+
+    fn check_time(&self, request: &Request<'_>, checked: &Checked) -> Option<Reason> {
+        let published = checked.episode.and_then(|id| self.registry.facts(id).published_at);
         let early = published.is_some_and(|published| request.start < published);
         if early && self.policy.filters.is_on(Reason::PreRelease) {
             return Some(Reason::PreRelease);
         }
-        self.is_closed(request.start.day()).then_some(Reason::Late)
+        checked.is_closed.then_some(Reason::Late)
     }
 
     fn is_closed(&self, day: UtcDay) -> bool {
@@ -301,10 +284,7 @@ impl Engine {
     /// Body bytes and addresses as they used to be counted; a closed day's do not change any more.
     fn count_the_older_way(&mut self, request: &Request<'_>, checked: &Checked) -> Option<OlderWay> {
         let episode = checked.episode?;
-        if request.body_bytes.0 == 0
-            || matches!(request.status, 301 | 404)
-            || self.is_closed(request.start.day())
-        {
+        if request.body_bytes.0 == 0 || matches!(request.status, 301 | 404) || checked.is_closed {
             return None;
         }
         let hash = self.keys.address(checked.address, episode);
@@ -318,20 +298,77 @@ impl Engine {
             listener: self.keys.listener(checked.address, agent.digest, request.start.day()),
             episode,
             start: request.start,
-            country: request.country,
+            end: request.start.plus(Duration::from_micros(request.elapsed_us.unwrap_or(0))),
+            origin: self.origin(request),
             agent: agent.agent,
             delivery: Delivery::of(request),
             shown_size: shown_size(request),
         };
         let facts = self.registry.facts(episode);
         let rules = Rules { facts: &facts, thresholds: &self.policy.thresholds };
-        let joined = self.sessions.join(&visit, rules, &mut self.changes);
+        let joined = self.sessions.join(&visit, rules, &self.labels.regions, &mut self.changes);
         Counted {
             listener: visit.listener,
+            show: facts.show,
+            age_hours: facts.age_hours(request.start),
             delivery: visit.delivery,
             joined,
             new_listener: self.is_new_listener(&visit, &joined),
         }
+    }
+
+    fn origin(&mut self, request: &Request<'_>) -> Origin {
+        // Fastly's words for a region it does not know.
+        let region = request.region.as_deref().filter(|region| !matches!(*region, b"?" | b"NO REGION"));
+        Origin {
+            country: request.country,
+            region: self.labels.regions.intern(region.unwrap_or_default()),
+            referrer: Referrer::of(request.referer.as_deref(), request.host.as_deref()),
+        }
+    }
+
+    fn exclusion(&mut self, request: &Request<'_>, checked: &Checked) -> Option<Exclusion> {
+        let Fate::Ignored(reason) = checked.fate else { return None };
+        if checked.episode.is_none() || checked.is_closed {
+            return None;
+        }
+        let (lists, rules) = (&self.policy.lists, &mut self.labels.rules);
+        Some(Exclusion { reason, rule: rule(reason, request, checked.address, checked.agent, lists, rules) })
+    }
+
+    /// The path was looked at, so the line is neither an inner or shield request nor sent twice.
+    fn traffic(&mut self, request: &Request<'_>, checked: &Checked) -> Option<Traffic> {
+        if checked.episode.is_none() || checked.is_closed {
+            return None;
+        }
+        Some(Traffic {
+            status: request.status,
+            pop: self.labels.pops.intern(request.pop.as_deref().unwrap_or_default()),
+            cache_state: self.labels.cache_states.intern(request.cache_state.as_deref().unwrap_or_default()),
+        })
+    }
+
+    fn feed_visit(&mut self, request: &Request<'_>, checked: &Checked) -> Option<FeedVisit> {
+        if !checked.feed || checked.is_closed || !matches!(request.status, 200 | 304) {
+            return None;
+        }
+        let feed = self.labels.feeds.intern(&percent_decoded(raw_path(&request.url)));
+        let reader = match reported(request.user_agent.as_deref().unwrap_or_default()) {
+            // The empty name is that of all clients that report no number.
+            Some(Reported { service: [], subscribers }) => {
+                Reader::Service { service: LabelId::OTHER, subscribers }
+            }
+            Some(Reported { service, subscribers }) => {
+                Reader::Service { service: self.labels.services.intern(service), subscribers }
+            }
+            None => {
+                let digest = self.look_up(request).digest;
+                let client = self.keys.listener(checked.address, digest, request.start.day());
+                let hash = client.0[0] ^ u64::from(feed.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                Reader::Client { is_new: self.feed_clients.insert(request.start.hour(), hash) }
+            }
+        };
+        Some(FeedVisit { feed, reader })
     }
 
     /// A calendar session is one listener, episode and day already; other windows and hours need a set of their own.
@@ -348,6 +385,7 @@ impl Engine {
             self.sessions.close(open_from);
             self.addresses.close(open_from);
             self.listeners.close(open_from);
+            self.feed_clients.close(open_from);
         }
     }
 }
@@ -360,5 +398,8 @@ fn malformed_outcome(malformed: Malformed, receipt: Receipt) -> Outcome {
         body_bytes: ByteCount::ZERO,
         older_way: None,
         session: None,
+        exclusion: None,
+        traffic: None,
+        feed: None,
     }
 }

@@ -45,6 +45,10 @@ impl SeenIds {
         Self { secret, memory, last: HashMap::new(), order: VecDeque::new(), front: 0 }
     }
 
+    pub fn table_bytes(&self) -> usize {
+        self.last.allocation_size() + self.order.capacity() * size_of::<(u64, Timestamp)>()
+    }
+
     pub fn set_memory(&mut self, memory: Memory) {
         self.memory = memory;
     }

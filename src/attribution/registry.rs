@@ -11,7 +11,7 @@ use hashbrown::{HashMap, HashSet};
 use super::episode::Episode;
 use super::path::{derived_slugs, percent_decoded, raw_path};
 use super::verdict::FileFacts;
-use crate::units::{EpisodeId, Timestamp};
+use crate::units::{EpisodeId, ShowId, Timestamp};
 
 /// Where episodes come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,9 @@ pub struct Registry {
     facts: Vec<Facts>,
     by_path: HashMap<Box<[u8]>, Vec<Place>>,
     by_slug: HashMap<(String, String), EpisodeId>,
+    /// Slugs of the shows, indexed by [`ShowId`].
+    shows: Vec<String>,
+    show_ids: HashMap<String, ShowId>,
 }
 
 /// Where an episode is, or was: with a host only where that is known.
@@ -62,17 +65,24 @@ impl Place {
 pub struct Facts {
     pub file: FileFacts,
     pub published_at: Option<Timestamp>,
+    pub show: ShowId,
 }
 
 impl Facts {
-    fn of(episode: &Episode) -> Self {
+    fn of(episode: &Episode, show: ShowId) -> Self {
         let known = |value: Option<u64>| value.filter(|value| *value > 0);
         let file = FileFacts {
             size: known(episode.size),
             duration_ms: known(episode.duration_ms),
             audio_start: episode.audio_start,
         };
-        Self { file, published_at: episode.published_at }
+        Self { file, published_at: episode.published_at, show }
+    }
+
+    /// Whole hours from publication to `start`; None without a publication or before it.
+    pub fn age_hours(&self, start: Timestamp) -> Option<u16> {
+        let published = self.published_at.filter(|published| *published <= start)?;
+        Some(u16::try_from(start.since(published).as_secs() / 3_600).unwrap_or(u16::MAX))
     }
 }
 
@@ -87,6 +97,8 @@ impl Registry {
             facts: Vec::new(),
             by_path: HashMap::new(),
             by_slug: HashMap::new(),
+            shows: Vec::new(),
+            show_ids: HashMap::new(),
         }
     }
 
@@ -105,7 +117,7 @@ impl Registry {
                 continue;
             };
             let old = self.facts(id);
-            if old != Facts::of(&episode) {
+            if old != Facts::of(&episode, old.show) {
                 changed.push((id, old));
             }
             self.replace(id, episode);
@@ -117,15 +129,26 @@ impl Registry {
         let id = EpisodeId(u32::try_from(self.episodes.len()).expect("fewer than 2^32 episodes"));
         self.by_slug.insert((episode.show.clone(), episode.slug.clone()), id);
         self.index(id, &episode);
-        self.facts.push(Facts::of(&episode));
+        let show = self.show(&episode.show);
+        self.facts.push(Facts::of(&episode, show));
         self.episodes.push(episode);
+        id
+    }
+
+    fn show(&mut self, slug: &str) -> ShowId {
+        if let Some(id) = self.show_ids.get(slug) {
+            return *id;
+        }
+        let id = ShowId(u32::try_from(self.shows.len()).expect("fewer shows than episodes"));
+        self.shows.push(slug.to_owned());
+        self.show_ids.insert(slug.to_owned(), id);
         id
     }
 
     /// An old path stays: its file may still be cached and fetched.
     fn replace(&mut self, id: EpisodeId, episode: Episode) {
         self.index(id, &episode);
-        self.facts[id.0 as usize] = Facts::of(&episode);
+        self.facts[id.0 as usize] = Facts::of(&episode, self.facts(id).show);
         self.episodes[id.0 as usize] = episode;
     }
 
@@ -177,6 +200,11 @@ impl Registry {
 
     pub fn facts(&self, id: EpisodeId) -> Facts {
         self.facts[id.0 as usize]
+    }
+
+    /// Slugs of all shows, indexed by [`ShowId`].
+    pub fn shows(&self) -> &[String] {
+        &self.shows
     }
 
     /// All episodes, indexed by [`EpisodeId`].

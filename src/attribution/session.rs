@@ -13,9 +13,12 @@ pub use calendar::CalendarSessions;
 pub use rolling::RollingSessions;
 
 use super::delivery::Delivery;
+use super::labels::LabelSet;
+use super::listening::Listening;
+use super::origin::Origin;
 use super::registry::Facts;
-use super::verdict::Thresholds;
-use crate::units::{AgentId, ByteCount, Country, EpisodeId, ListenerKey, Timestamp, UtcDay, UtcHour};
+use super::verdict::{Received, Thresholds};
+use crate::units::{AgentId, ByteCount, EpisodeId, ListenerKey, Timestamp, UtcDay, UtcHour};
 
 /// How long one listener counts once for one episode (IAB §5.5.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -28,6 +31,9 @@ pub enum Window {
     /// As above, but each request moves the end to its own start + 24 h.
     LastTouch,
 }
+
+/// Hours after publication that are told one by one: 30 days.
+pub const LAUNCH_HOURS: u16 = 720;
 
 impl Window {
     pub const ALL: [Self; 3] = [Self::Calendar, Self::FirstTouch, Self::LastTouch];
@@ -48,7 +54,9 @@ pub struct Visit {
     pub listener: ListenerKey,
     pub episode: EpisodeId,
     pub start: Timestamp,
-    pub country: Country,
+    /// The start, where the log does not say how long it took.
+    pub end: Timestamp,
+    pub origin: Origin,
     /// The same for all requests of a listener.
     pub agent: AgentId,
     pub delivery: Delivery,
@@ -60,11 +68,47 @@ pub struct Visit {
 pub struct Contribution {
     /// The hour of the earliest request; its day is the session's day.
     pub hour: UtcHour,
-    /// The country of the earliest request.
-    pub country: Country,
+    /// Of the earliest request.
+    pub origin: Origin,
     pub agent: AgentId,
-    pub downloaded: bool,
+    /// Whole hours from publication to the earliest request, below [`LAUNCH_HOURS`].
+    pub age_hours: Option<u16>,
     pub delivered: ByteCount,
+    /// None where it is no download.
+    pub listening: Option<Listening>,
+}
+
+impl Contribution {
+    pub fn is_download(&self) -> bool {
+        self.listening.is_some()
+    }
+
+    /// Of all that was received from `start` to `end` by one listener.
+    fn of(received: &Received, times: Times, origin: Origin, agent: AgentId, rules: Rules<'_>) -> Self {
+        let verdict = received.judge(&rules.facts.file, rules.thresholds);
+        let listening = || received.listening(verdict.delivered, times.span_us(), &rules.facts.file);
+        Self {
+            hour: times.start.hour(),
+            origin,
+            agent,
+            age_hours: rules.facts.age_hours(times.start).filter(|age| *age < LAUNCH_HOURS),
+            delivered: verdict.delivered,
+            listening: verdict.downloaded.then(listening),
+        }
+    }
+}
+
+/// A session's first start and last end.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    start: Timestamp,
+    end: Timestamp,
+}
+
+impl Times {
+    fn span_us(self) -> u64 {
+        u64::try_from(self.end.since(self.start).as_micros()).unwrap_or(u64::MAX)
+    }
 }
 
 /// What the tables must take back, and what they must add instead.
@@ -82,6 +126,8 @@ pub struct Joined {
     pub contribution: Contribution,
     /// No request was in the session before.
     pub is_new: bool,
+    /// No request of this listener for the episode that is still held began earlier, or at the same time.
+    pub is_earliest: bool,
     /// Ranges past the bound were merged over a gap.
     pub gap_closed: bool,
 }
@@ -111,7 +157,7 @@ impl SessionState {
 
 impl Joined {
     pub fn state(&self) -> SessionState {
-        match (self.contribution.downloaded, self.was_downloaded) {
+        match (self.contribution.is_download(), self.was_downloaded) {
             (true, false) => SessionState::Counted,
             (true, true) => SessionState::Repeat,
             (false, _) => SessionState::Partial,
@@ -134,11 +180,17 @@ impl Sessions {
         }
     }
 
-    /// Adds a request; pushes what changed.
-    pub fn join(&mut self, visit: &Visit, rules: Rules<'_>, changes: &mut Vec<Change>) -> Joined {
+    /// Adds a request; pushes what changed. `regions` are those of the visits' origins.
+    pub fn join(
+        &mut self,
+        visit: &Visit,
+        rules: Rules<'_>,
+        regions: &LabelSet,
+        changes: &mut Vec<Change>,
+    ) -> Joined {
         match self {
-            Self::Calendar(sessions) => sessions.join(visit, rules, changes),
-            Self::Rolling(sessions) => sessions.join(visit, rules, changes),
+            Self::Calendar(sessions) => sessions.join(visit, rules, regions, changes),
+            Self::Rolling(sessions) => sessions.join(visit, rules, regions, changes),
         }
     }
 
@@ -163,6 +215,13 @@ impl Sessions {
         match self {
             Self::Calendar(sessions) => sessions.len(),
             Self::Rolling(sessions) => sessions.len(),
+        }
+    }
+
+    pub fn table_bytes(&self) -> usize {
+        match self {
+            Self::Calendar(sessions) => sessions.table_bytes(),
+            Self::Rolling(sessions) => sessions.table_bytes(),
         }
     }
 }

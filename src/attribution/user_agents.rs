@@ -5,8 +5,9 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::agent::{Agent, AgentTable, DeviceClass};
+use super::labels::LabelSet;
 use super::listener::{AgentDigest, ListenerKeys};
-use crate::units::AgentId;
+use crate::units::{AgentId, LabelId};
 
 /// User agents remembered at the most; past that all are forgotten and learnt again.
 const MAX_REMEMBERED: usize = 500_000;
@@ -16,24 +17,12 @@ const MAX_REMEMBERED: usize = 500_000;
 pub struct KnownAgent {
     pub agent: AgentId,
     pub digest: AgentDigest,
-    /// Absent, empty, or classed bot, crawler, validator or scripted library.
-    pub is_bot: bool,
+    /// Absent, empty, or classed bot, crawler, validator or scripted library; with the rule that says so.
+    pub bot: Option<LabelId>,
     /// A watch downloading beside its phone.
     pub is_watch: bool,
-    /// On the operator's own list.
-    pub is_blocked: bool,
-}
-
-/// The table of agents with its memory.
-#[derive(Clone, Debug)]
-pub struct UserAgents {
-    table: Arc<AgentTable>,
-    blocked: Vec<String>,
-    known: HashMap<Box<[u8]>, KnownAgent>,
-    /// Distinct classifications, by [`AgentId`]. Far fewer than user agents.
-    agents: Vec<Agent>,
-    names: Vec<AgentNames>,
-    ids: HashMap<Agent, AgentId>,
+    /// On the operator's own list; with the entry.
+    pub blocked: Option<LabelId>,
 }
 
 /// An agent as tables name it.
@@ -43,35 +32,41 @@ pub struct AgentNames {
     pub device: DeviceClass,
 }
 
+/// The table of agents with its memory.
+#[derive(Clone, Debug)]
+pub struct UserAgents {
+    table: Arc<AgentTable>,
+    blocked: Vec<String>,
+    known: HashMap<Box<[u8]>, KnownAgent>,
+    /// Distinct classifications, by [`AgentId`]. Far fewer than user agents.
+    agents: Vec<AgentNames>,
+    /// Of the table in use.
+    ids: HashMap<Agent, AgentId>,
+}
+
 impl UserAgents {
     /// `blocked`: user agents that contain one of these are blocked.
     pub fn new(table: Arc<AgentTable>, blocked: Vec<String>) -> Self {
-        Self {
-            table,
-            blocked,
-            known: HashMap::new(),
-            agents: Vec::new(),
-            names: Vec::new(),
-            ids: HashMap::new(),
-        }
+        Self { table, blocked, known: HashMap::new(), agents: Vec::new(), ids: HashMap::new() }
     }
 
     /// Ids given out stay what they were.
     pub fn replace_table(&mut self, table: Arc<AgentTable>, blocked: Vec<String>) {
         self.known.clear();
+        self.ids.clear();
         (self.table, self.blocked) = (table, blocked);
     }
 
-    /// An absent user agent is an empty one.
-    pub fn look_up(&mut self, user_agent: &[u8], keys: &ListenerKeys) -> KnownAgent {
+    /// An absent user agent is an empty one. Rules are interned in `rules`.
+    pub fn look_up(&mut self, user_agent: &[u8], keys: &ListenerKeys, rules: &mut LabelSet) -> KnownAgent {
         if let Some(known) = self.known.get(user_agent) {
             return *known;
         }
         let agent = self.table.classify(user_agent);
         let known = KnownAgent {
-            is_bot: user_agent.is_empty() || (agent.class.is_automated() && !agent.is_watch_download),
+            bot: self.bot_rule(user_agent, &agent).map(|rule| rules.intern(rule.as_bytes())),
             is_watch: agent.is_watch_download,
-            is_blocked: self.blocked.iter().any(|pattern| contains(user_agent, pattern.as_bytes())),
+            blocked: self.blocking_rule(user_agent).map(|rule| rules.intern(rule.as_bytes())),
             digest: keys.agent(user_agent),
             agent: self.intern(agent),
         };
@@ -82,25 +77,33 @@ impl UserAgents {
         known
     }
 
-    fn intern(&mut self, agent: Agent) -> AgentId {
-        *self.ids.entry(agent).or_insert_with_key(|agent| {
-            self.agents.push(*agent);
-            self.names.push(AgentNames { app: self.table.app_name(agent.app).into(), device: agent.device });
-            AgentId(u32::try_from(self.agents.len() - 1).expect("fewer than 2^32 classifications"))
-        })
+    fn bot_rule(&self, user_agent: &[u8], agent: &Agent) -> Option<String> {
+        if user_agent.is_empty() {
+            return Some("no user agent".to_owned());
+        }
+        let is_bot = agent.class.is_automated() && !agent.is_watch_download;
+        is_bot.then(|| agent.rule.map_or_else(String::new, |rule| self.table.rule(rule).to_string()))
     }
 
-    /// Indexed by [`AgentId`].
-    pub fn names(&self) -> &[AgentNames] {
-        &self.names
+    fn blocking_rule(&self, user_agent: &[u8]) -> Option<String> {
+        let found = self.blocked.iter().find(|pattern| contains(user_agent, pattern.as_bytes()))?;
+        Some(format!("lists.blocked_agents: {found}"))
+    }
+
+    fn intern(&mut self, agent: Agent) -> AgentId {
+        *self.ids.entry(agent).or_insert_with_key(|agent| {
+            self.agents.push(AgentNames { app: self.table.app_name(agent.app).into(), device: agent.device });
+            AgentId(u32::try_from(self.agents.len() - 1).expect("fewer than 2^32 classifications"))
+        })
     }
 
     pub fn table(&self) -> &AgentTable {
         &self.table
     }
 
-    pub fn agent(&self, id: AgentId) -> &Agent {
-        &self.agents[id.0 as usize]
+    /// Indexed by [`AgentId`].
+    pub fn names(&self) -> &[AgentNames] {
+        &self.agents
     }
 }
 
@@ -111,21 +114,40 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attribution::Labels;
 
     #[test]
     fn remembered_and_classified_agree() {
         let keys = ListenerKeys::new([0; 16], None);
+        let mut rules = Labels::default().rules;
         let mut agents = UserAgents::new(Arc::new(AgentTable::builtin()), vec!["Evil".into()]);
-        for (agent, is_bot, is_blocked) in [
-            ("Overcast/3.0 (+http://overcast.fm/; iOS podcast app)", false, false),
-            ("Googlebot/2.1 (+http://www.google.com/bot.html)", true, false),
-            ("Something nobody ever saw", false, false),
-            ("EvilPlayer/1.0", false, true),
-            ("", true, false),
+        for (agent, bot, blocked) in [
+            ("Overcast/3.0 (+http://overcast.fm/; iOS podcast app)", None, None),
+            ("Googlebot/2.1 (+http://www.google.com/bot.html)", Some(": Googlebot"), None),
+            ("Something nobody ever saw", None, None),
+            ("EvilPlayer/1.0", None, Some("lists.blocked_agents: Evil")),
+            ("", Some("no user agent"), None),
         ] {
-            let first = agents.look_up(agent.as_bytes(), &keys);
-            assert_eq!((first.is_bot, first.is_blocked), (is_bot, is_blocked), "{agent}");
-            assert_eq!(agents.look_up(agent.as_bytes(), &keys), first);
+            let first = agents.look_up(agent.as_bytes(), &keys, &mut rules);
+            let text = |rule: Option<LabelId>| rule.map(|rule| rules.text(rule));
+            assert_eq!(text(first.blocked), blocked, "{agent}");
+            assert_eq!(text(first.bot).is_some(), bot.is_some(), "{agent}");
+            assert!(text(first.bot).unwrap_or_default().ends_with(bot.unwrap_or_default()), "{first:?}");
+            assert_eq!(agents.look_up(agent.as_bytes(), &keys, &mut rules), first);
         }
+    }
+
+    #[test]
+    fn names_outlive_the_table_they_came_from() {
+        let keys = ListenerKeys::new([0; 16], None);
+        let mut rules = Labels::default().rules;
+        let mut agents = UserAgents::new(Arc::new(AgentTable::builtin()), vec![]);
+        let agent = b"Overcast/3.0 (+http://overcast.fm/; iOS podcast app)";
+        let old = agents.look_up(agent, &keys, &mut rules).agent;
+        agents.replace_table(Arc::new(AgentTable::builtin()), vec![]);
+        let new = agents.look_up(agent, &keys, &mut rules).agent;
+        assert_ne!(old, new, "ids of another table's rules are not reused");
+        let name = |id: AgentId| &agents.names()[id.0 as usize];
+        assert_eq!((&*name(old).app, name(old)), ("Overcast", name(new)));
     }
 }

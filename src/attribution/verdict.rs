@@ -3,8 +3,12 @@
 //! The decision is made on everything the session received, so it never depends on the order of its requests.
 //! It may be taken back: where a larger size is learnt, the same bytes may be too few.
 
+use std::borrow::Cow;
+
+use super::compact::U40;
 use super::coverage::{Coverage, Precision};
 use super::delivery::{Delivery, place_suffix};
+use super::listening::{Fetching, Listening, Progress};
 use crate::units::ByteCount;
 
 /// Suffix requests one session may hold; those past it count as unplaced bytes.
@@ -57,17 +61,10 @@ impl FileFacts {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Received {
     coverage: Coverage,
-    rare: Option<Box<Rare>>,
-}
-
-/// What few sessions have.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Rare {
-    unplaced: ByteCount,
-    /// Length asked for and bytes sent, to be placed once the size is known.
-    suffixes: Vec<(u64, ByteCount)>,
-    /// The largest size its own requests showed.
-    shown_size: Option<u64>,
+    /// Bytes of the request that delivered most.
+    largest: U40,
+    /// The largest size its own requests showed; 0 is none.
+    shown_size: U40,
 }
 
 /// What a session amounts to.
@@ -81,15 +78,13 @@ pub struct Verdict {
 impl Received {
     /// `shown_size` is only looked at where the catalogue knows none.
     pub fn add(&mut self, delivery: Delivery, shown_size: Option<u64>) -> Precision {
-        if shown_size.is_some() {
-            let known = &mut self.rare.get_or_insert_default().shown_size;
-            *known = shown_size.max(*known);
-        }
+        self.shown_size = self.shown_size.max(shown_size.unwrap_or(0));
+        self.largest = self.largest.max(delivery.bytes().0);
         match delivery {
             Delivery::Placed(range) => return self.coverage.insert(range),
-            Delivery::Unplaced(bytes) => self.rare.get_or_insert_default().unplaced += bytes,
+            Delivery::Unplaced(bytes) => self.coverage.rare_mut().unplaced += bytes,
             Delivery::Suffix { length, bytes } => {
-                let rare = self.rare.get_or_insert_default();
+                let rare = self.coverage.rare_mut();
                 if rare.suffixes.len() == MAX_SUFFIXES {
                     rare.unplaced += bytes;
                     return Precision::GapClosed;
@@ -101,23 +96,29 @@ impl Received {
     }
 
     pub fn judge(&self, facts: &FileFacts, thresholds: &Thresholds) -> Verdict {
-        let shown = self.rare.as_ref().and_then(|rare| rare.shown_size);
-        match facts.size.or(shown) {
+        match self.size(facts) {
             Some(size) => self.judge_sized(size, facts, thresholds),
             None => self.judge_unsized(facts, thresholds),
         }
     }
 
+    /// How a download was listened to; `span_us` is the time from its first start to its last end.
+    pub fn listening(&self, delivered: ByteCount, span_us: u64, facts: &FileFacts) -> Listening {
+        let Some(size) = self.size(facts) else { return Listening::Progressive(Progress::default()) };
+        let fetching = Fetching { largest: self.largest.get(), delivered: delivered.0, span_us };
+        if Listening::is_bulk(fetching, size, facts.duration_ms) {
+            return Listening::Bulk;
+        }
+        Listening::Progressive(Progress::of(&self.placed(size), facts.audio_start, size))
+    }
+
+    fn size(&self, facts: &FileFacts) -> Option<u64> {
+        facts.size.or(Some(self.shown_size.get()).filter(|size| *size > 0))
+    }
+
     fn judge_sized(&self, size: u64, facts: &FileFacts, thresholds: &Thresholds) -> Verdict {
-        let placed;
-        let (coverage, unplaced) = match self.rare.as_deref() {
-            None => (&self.coverage, 0),
-            Some(rare) if rare.suffixes.is_empty() => (&self.coverage, rare.unplaced.0),
-            Some(rare) => {
-                placed = self.with_suffixes_placed(&rare.suffixes, size);
-                (&placed, rare.unplaced.0)
-            }
-        };
+        let coverage = self.placed(size);
+        let unplaced = self.coverage.rare().map_or(0, |rare| rare.unplaced.0);
         let union = coverage.covered(0, size);
         let unplaced = unplaced.min(size - union);
         let downloaded = match facts.needed_content(size, thresholds) {
@@ -129,17 +130,19 @@ impl Received {
 
     fn judge_unsized(&self, facts: &FileFacts, thresholds: &Thresholds) -> Verdict {
         let union = ByteCount(self.coverage.covered(0, u64::MAX));
-        let unplaced = self.rare.as_ref().map_or(ByteCount::ZERO, |rare| {
+        let unplaced = self.coverage.rare().map_or(ByteCount::ZERO, |rare| {
             rare.unplaced + rare.suffixes.iter().map(|(_, bytes)| *bytes).sum()
         });
         let delivered = union + unplaced;
         Verdict { downloaded: delivered >= facts.needed(thresholds), delivered }
     }
 
-    fn with_suffixes_placed(&self, suffixes: &[(u64, ByteCount)], size: u64) -> Coverage {
-        let mut coverage = self.coverage.clone();
+    /// All that has a place in a file of this size.
+    fn placed(&self, size: u64) -> Cow<'_, Coverage> {
+        let suffixes = self.coverage.rare().map_or(&[][..], |rare| &rare.suffixes);
+        let mut coverage = Cow::Borrowed(&self.coverage);
         for &(length, bytes) in suffixes {
-            coverage.insert(place_suffix(length, bytes, size));
+            coverage.to_mut().insert(place_suffix(length, bytes, size));
         }
         coverage
     }

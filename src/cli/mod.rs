@@ -4,6 +4,7 @@
 //! 64 (`EX_USAGE`) the command line or the configuration is wrong.
 
 mod agents;
+mod annotate;
 mod check;
 mod config;
 mod count;
@@ -44,6 +45,7 @@ enum Command {
     Format(format::Format),
     Methodology(methodology::Methodology),
     Agents(agents::Agents),
+    Annotate(annotate::Annotate),
     Journal(journal::Journal),
     Demo(demo::Demo),
 }
@@ -102,6 +104,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Format(command) => command.run(),
         Command::Methodology(command) => command.run(),
         Command::Agents(command) => command.run(),
+        Command::Annotate(command) => command.run(),
         Command::Journal(command) => command.run(),
         Command::Demo(command) => command.run(),
     }

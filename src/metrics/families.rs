@@ -53,8 +53,8 @@ of castmeter. Lines are counted when they are read from the journal, so they lag
 group!(
     COUNTS,
     "Downloads and listeners",
-    "By the rules of the methodology, over all days together. Sums that go back for a moment (a session moves to another \
-episode's favour, a larger file size is learnt) wait until they are higher than before: counters never fall. Episodes, apps \
+    "By the rules of the methodology, over all days together. A sum may go back (the file turns out \
+to be larger than it was taken for, so what was a download is none); its counter then waits until the sum is higher than before. Episodes, apps \
 and countries past their bound are together in `(other)`, and `castmeter_label_overflows_total` says so.",
     {
         DOWNLOADS = counter(
@@ -102,7 +102,8 @@ and countries past their bound are together in `(other)`, and `castmeter_label_o
 group!(
     TRAFFIC,
     "What the CDN did",
-    "Every request for an episode, counted or not, but for inner requests, those logged at a shield, and lines sent twice.",
+    "Every request for an episode, counted or not, but for inner requests, those logged at a shield, lines sent twice, and lines for \
+a day that is closed.",
     {
         STATUS_REQUESTS = counter("castmeter_status_requests_total", &["status"], "Requests by HTTP status.");
         POP_REQUESTS = counter(

@@ -4,9 +4,9 @@ use std::hash::Hash;
 
 use hashbrown::HashMap;
 
-use super::{Delta, EpisodeDay};
-use crate::attribution::{Change, Contribution, Outcome};
-use crate::units::{EpisodeId, SourceId, UtcDay, UtcHour};
+use super::{Delta, EpisodeDay, ExclusionKey, FeedDay, LineCount, TrafficKey};
+use crate::attribution::{Change, Contribution, Exclusion, FeedVisit, Listening, Outcome, Reader, Traffic};
+use crate::units::{EpisodeId, LabelId, SourceId, UtcDay, UtcHour};
 
 /// The period a row is for.
 pub trait Period: Copy + Eq + Ord + Hash {
@@ -50,8 +50,13 @@ fn add_changes<P: Period>(sums: &mut EpisodeSums<P>, changes: &[Change]) {
     for change in changes {
         for (contribution, sign) in signs(change) {
             let row = sums.entry((change.episode, P::of(contribution.hour))).or_default();
-            row.downloads += sign * i64::from(contribution.downloaded);
             row.delivered_bytes = row.delivered_bytes.saturating_add(sign * signed(contribution.delivered.0));
+            let Some(listening) = contribution.listening else { continue };
+            row.downloads += sign;
+            match listening {
+                Listening::Bulk => row.bulk_downloads += sign,
+                Listening::Progressive(_) => row.progressive_downloads += sign,
+            }
         }
     }
 }
@@ -59,26 +64,91 @@ fn add_changes<P: Period>(sums: &mut EpisodeSums<P>, changes: &[Change]) {
 impl Delta {
     /// Adds a line with what it changed in the sessions.
     pub fn add_line(&mut self, source: SourceId, outcome: &Outcome, changes: &[Change]) {
-        let fate = self.fate_days.entry((outcome.hour.day(), source, outcome.fate)).or_default();
-        fate.requests += 1;
-        fate.body_bytes = fate.body_bytes.saturating_add(signed(outcome.body_bytes.0));
+        let line = LineCount { requests: 1, body_bytes: signed(outcome.body_bytes.0) };
+        let day = outcome.hour.day();
+        self.fate_days.entry((day, source, outcome.fate)).or_default().add(&line);
         add_line(&mut self.episode_days, outcome, changes);
-        self.add_hours(changes);
+        if let Some(episode) = outcome.episode {
+            if let Some(Traffic { status, pop, cache_state }) = outcome.traffic {
+                let key = TrafficKey { episode, day, status, pop, cache_state };
+                self.traffic.entry(key).or_default().add(&line);
+            }
+            if let Some(Exclusion { reason, rule }) = outcome.exclusion {
+                self.exclusions.entry(ExclusionKey { day, episode, reason, rule }).or_default().add(&line);
+            }
+        }
+        if let Some(visit) = outcome.feed {
+            self.add_feed_visit(day, visit);
+        }
+        self.add_downloads(changes);
     }
 
     /// Adds what an update of the catalogue changed in the open sessions.
     pub fn add_changes(&mut self, changes: &[Change]) {
         add_changes(&mut self.episode_days, changes);
-        self.add_hours(changes);
+        self.add_downloads(changes);
     }
 
-    fn add_hours(&mut self, changes: &[Change]) {
+    fn add_feed_visit(&mut self, day: UtcDay, FeedVisit { feed, reader }: FeedVisit) {
+        let (service, subscribers, clients) = match reader {
+            Reader::Service { service, subscribers } => (service, subscribers.into(), 0),
+            Reader::Client { is_new } => (LabelId::ABSENT, 0, i64::from(is_new)),
+        };
+        self.feed_days.entry((feed, service, day)).or_default().add(&FeedDay { subscribers, clients });
+    }
+
+    fn add_downloads(&mut self, changes: &[Change]) {
         for change in changes {
-            for (contribution, sign) in signs(change).filter(|(contribution, _)| contribution.downloaded) {
-                *self.episode_hours.entry((change.episode, contribution.hour)).or_default() += sign;
+            if is_the_same_download(change) {
+                continue;
+            }
+            for (contribution, sign) in signs(change).filter(|(contribution, _)| contribution.is_download()) {
+                self.add_download(change.episode, &contribution, sign);
+            }
+        }
+        changes.iter().for_each(|change| self.add_progress(change));
+    }
+
+    /// In all tables but that of bins.
+    fn add_download(&mut self, episode: EpisodeId, contribution: &Contribution, sign: i64) {
+        let Contribution { hour, origin, agent, age_hours, .. } = *contribution;
+        let day = hour.day();
+        *self.episode_hours.entry((episode, hour)).or_default() += sign;
+        if let Some(age) = age_hours {
+            *self.launch_hours.entry((episode, age)).or_default() += sign;
+        }
+        *self.audiences.entry((episode, day, origin.country, agent)).or_default() += sign;
+        *self.regions.entry((episode, day, origin.country, origin.region)).or_default() += sign;
+        *self.referrers.entry((episode, day, origin.referrer)).or_default() += sign;
+    }
+
+    /// Only the bins that the change sets or clears.
+    fn add_progress(&mut self, change: &Change) {
+        let progress = |contribution: Option<Contribution>| match contribution?.listening? {
+            Listening::Bulk => None,
+            Listening::Progressive(progress) => Some(progress),
+        };
+        let (before, after) = (progress(change.before), progress(change.after));
+        if before == after {
+            return;
+        }
+        let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
+        let bins = self.listen_bins.entry(change.episode).or_default();
+        for bin in before.differing(after) {
+            bins.covered[usize::from(bin)] += if after.covers(bin) { 1 } else { -1 };
+        }
+        for (progress, sign) in [(before, -1), (after, 1)] {
+            if let Some(bin) = progress.furthest() {
+                bins.furthest[usize::from(bin)] += sign;
             }
         }
     }
+}
+
+/// A download that received more: in its own rows nothing changes.
+fn is_the_same_download(change: &Change) -> bool {
+    let key = |it: &Contribution| (it.is_download(), it.hour, it.origin, it.agent, it.age_hours);
+    change.before.as_ref().map(key) == change.after.as_ref().map(key)
 }
 
 /// What is taken back, and what is added.

@@ -197,8 +197,9 @@ fn read_lists(key: &str, paths: &[PathBuf]) -> Result<Vec<ListText>, ConfigError
 fn networks(key: &str, lists: &[ListText]) -> Result<NetworkList, ConfigError> {
     let mut networks = NetworkList::default();
     for list in lists {
-        if let Some((line, error)) = networks.add_lines(&list.text).first() {
-            return Err(ConfigError::invalid(key, format!("{} line {line}: {error}", list.path.display())));
+        let file = list.path.display().to_string();
+        if let Some((line, error)) = networks.add_file(&file, &list.text).first() {
+            return Err(ConfigError::invalid(key, format!("{file} line {line}: {error}")));
         }
     }
     Ok(networks)

@@ -25,13 +25,7 @@ pub struct AgentRow<'a> {
 impl AgentTable {
     pub fn describe<'a>(&'a self, user_agent: &'a [u8]) -> AgentRow<'a> {
         let agent = self.classify(user_agent);
-        let rule = agent.rule.map(|rule| {
-            let rule = self.rule(rule);
-            match rule.version {
-                Some(version) => format!("{} {version}: {}", rule.list, rule.pattern),
-                None => format!("{}: {}", rule.list, rule.pattern),
-            }
-        });
+        let rule = agent.rule.map(|rule| self.rule(rule).to_string());
         AgentRow {
             user_agent: String::from_utf8_lossy(user_agent),
             app: self.app_name(agent.app),

@@ -1,6 +1,7 @@
 //! The table as a whole: what an agent is, and which line said so.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use hashbrown::HashMap;
 use memchr::memmem;
@@ -45,6 +46,16 @@ pub struct Rule<'t> {
     pub list: &'t str,
     pub version: Option<&'t str>,
     pub pattern: &'t str,
+}
+
+/// `built-in 2026-11-23: Googlebot`.
+impl fmt::Display for Rule<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.version {
+            Some(version) => write!(f, "{} {version}: {}", self.list, self.pattern),
+            None => write!(f, "{}: {}", self.list, self.pattern),
+        }
+    }
 }
 
 /// A list that the table holds, for the description of methodology.

@@ -7,11 +7,13 @@
 
 use hashbrown::HashMap;
 
-use super::{Change, Contribution, Joined, Rejudge, Rules, Visit, Window};
+use super::{Change, Contribution, Joined, Rejudge, Rules, Times, Visit, Window};
 use crate::attribution::coverage::Precision;
 use crate::attribution::delivery::Delivery;
+use crate::attribution::labels::LabelSet;
+use crate::attribution::origin::Origin;
 use crate::attribution::verdict::Received;
-use crate::units::{AgentId, Country, EpisodeId, ListenerKey, Timestamp, UtcDay};
+use crate::units::{AgentId, EpisodeId, ListenerKey, Timestamp, UtcDay};
 
 /// Requests by listener and episode.
 #[derive(Clone, Debug)]
@@ -23,7 +25,7 @@ pub struct RollingSessions {
 #[derive(Clone, Debug)]
 struct Timeline {
     agent: AgentId,
-    /// Sorted by start, then country.
+    /// Sorted by start.
     touches: Vec<Touch>,
     /// Every touch is in exactly one of them; in order.
     windows: Vec<Laid>,
@@ -32,7 +34,8 @@ struct Timeline {
 #[derive(Clone, Copy, Debug)]
 struct Touch {
     start: Timestamp,
-    country: Country,
+    end: Timestamp,
+    origin: Origin,
     delivery: Delivery,
     shown_size: Option<u64>,
 }
@@ -42,10 +45,12 @@ struct Touch {
 struct Laid {
     /// Of its first request.
     start: Timestamp,
-    /// Of its first request.
-    country: Country,
+    /// Of its first request; of several at the same start, the smallest.
+    origin: Origin,
     /// The first instant after it.
     end: Timestamp,
+    /// When the last of its transfers ended.
+    last_end: Timestamp,
     /// How many there are in it.
     touches: usize,
     received: Received,
@@ -62,6 +67,8 @@ struct Inserted {
     /// The first of the old ones held the request's start already.
     was_held: bool,
     precision: Precision,
+    /// It began before all others.
+    is_earliest: bool,
 }
 
 impl RollingSessions {
@@ -69,19 +76,27 @@ impl RollingSessions {
         Self { window, timelines: HashMap::new() }
     }
 
-    pub fn join(&mut self, visit: &Visit, rules: Rules<'_>, changes: &mut Vec<Change>) -> Joined {
+    pub fn join(
+        &mut self,
+        visit: &Visit,
+        rules: Rules<'_>,
+        regions: &LabelSet,
+        changes: &mut Vec<Change>,
+    ) -> Joined {
         let timeline = self.timelines.entry((visit.listener, visit.episode)).or_insert_with(|| Timeline {
             agent: visit.agent,
             touches: Vec::new(),
             windows: Vec::new(),
         });
-        let Inserted { at, old, count, was_held, precision } = timeline.insert(visit, self.window, rules);
+        let Inserted { at, old, count, was_held, precision, is_earliest } =
+            timeline.insert(visit, self.window, rules, regions);
         let new = timeline.contributions(&timeline.windows[at..at + count], rules);
         push_differences(visit.episode, &old, &new, changes);
         Joined {
-            was_downloaded: was_held && old[0].downloaded,
+            was_downloaded: was_held && old[0].is_download(),
             contribution: new[0],
             is_new: timeline.windows[at].touches == 1,
+            is_earliest,
             gap_closed: precision == Precision::GapClosed,
         }
     }
@@ -105,18 +120,19 @@ impl RollingSessions {
     pub fn len(&self) -> usize {
         self.timelines.len()
     }
+
+    pub fn table_bytes(&self) -> usize {
+        // Most have one touch in one window.
+        self.timelines.allocation_size() + self.len() * (size_of::<Touch>() + size_of::<Laid>())
+    }
 }
 
 impl Timeline {
-    fn insert(&mut self, visit: &Visit, rule: Window, rules: Rules<'_>) -> Inserted {
-        let touch = Touch {
-            start: visit.start,
-            country: visit.country,
-            delivery: visit.delivery,
-            shown_size: visit.shown_size,
-        };
-        let key = (touch.start, touch.country);
-        let place = self.touches.partition_point(|other| (other.start, other.country) <= key);
+    fn insert(&mut self, visit: &Visit, rule: Window, rules: Rules<'_>, regions: &LabelSet) -> Inserted {
+        let Visit { start, end, origin, delivery, shown_size, .. } = *visit;
+        let touch = Touch { start, end, origin, delivery, shown_size };
+        let place = self.touches.partition_point(|other| other.start <= touch.start);
+        let is_earliest = place == 0;
         self.touches.insert(place, touch);
 
         let after = self.windows.partition_point(|laid| laid.start <= touch.start);
@@ -128,21 +144,27 @@ impl Timeline {
                 .is_none_or(|next| self.windows[at].end_with(&touch, rule) <= next.start)
         {
             let old = self.contributions(&self.windows[at..=at], rules);
-            let precision = self.windows[at].add(&touch, rule);
-            return Inserted { at, old, count: 1, was_held: true, precision };
+            let precision = self.windows[at].add(&touch, rule, regions);
+            return Inserted { at, old, count: 1, was_held: true, precision, is_earliest };
         }
         let at = held_by.unwrap_or(after);
         let start = held_by.map_or(touch.start, |at| self.windows[at].start);
-        let (laid, kept, precision) = self.lay(at, start, rule);
+        let (laid, kept, precision) = self.lay(at, start, rule, regions);
         let old = self.contributions(&self.windows[at..kept], rules);
         let count = laid.len();
         self.windows.splice(at..kept, laid);
-        Inserted { at, old, count, was_held: held_by.is_some(), precision }
+        Inserted { at, old, count, was_held: held_by.is_some(), precision, is_earliest }
     }
 
     /// Windows from the touch at `start` on, to take the place of those from `at` to the one given with them: it
     /// begins where the next one would, so it and all after it are right as they are.
-    fn lay(&self, at: usize, start: Timestamp, rule: Window) -> (Vec<Laid>, usize, Precision) {
+    fn lay(
+        &self,
+        at: usize,
+        start: Timestamp,
+        rule: Window,
+        regions: &LabelSet,
+    ) -> (Vec<Laid>, usize, Precision) {
         let mut rest = &self.touches[self.touches.partition_point(|touch| touch.start < start)..];
         let mut laid = Vec::new();
         let mut precision = Precision::Exact;
@@ -156,7 +178,7 @@ impl Timeline {
             let mut window = Laid::new(first);
             let inside = others.iter().take_while(|touch| {
                 let is_inside = touch.start < window.end;
-                if is_inside && window.add(touch, rule) == Precision::GapClosed {
+                if is_inside && window.add(touch, rule, regions) == Precision::GapClosed {
                     precision = Precision::GapClosed;
                 }
                 is_inside
@@ -187,17 +209,21 @@ impl Laid {
         let _: Precision = received.add(first.delivery, first.shown_size);
         Self {
             start: first.start,
-            country: first.country,
+            origin: first.origin,
             end: first.start.plus(Window::ROLLING_LENGTH),
+            last_end: first.end,
             touches: 1,
             received,
         }
     }
 
     /// Takes in a request that starts within.
-    fn add(&mut self, touch: &Touch, rule: Window) -> Precision {
+    fn add(&mut self, touch: &Touch, rule: Window, regions: &LabelSet) -> Precision {
         self.end = self.end_with(touch, rule);
-        (self.start, self.country) = (self.start, self.country).min((touch.start, touch.country));
+        self.last_end = self.last_end.max(touch.end);
+        if touch.start == self.start {
+            self.origin = self.origin.min(touch.origin, regions);
+        }
         self.touches += 1;
         self.received.add(touch.delivery, touch.shown_size)
     }
@@ -210,14 +236,8 @@ impl Laid {
     }
 
     fn contribution(&self, agent: AgentId, rules: Rules<'_>) -> Contribution {
-        let verdict = self.received.judge(&rules.facts.file, rules.thresholds);
-        Contribution {
-            hour: self.start.hour(),
-            country: self.country,
-            agent,
-            downloaded: verdict.downloaded,
-            delivered: verdict.delivered,
-        }
+        let times = Times { start: self.start, end: self.last_end };
+        Contribution::of(&self.received, times, self.origin, agent, rules)
     }
 }
 
@@ -241,9 +261,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::attribution::Labels;
     use crate::attribution::registry::Facts;
     use crate::attribution::verdict::Thresholds;
-    use crate::units::{ByteCount, ByteRange};
+    use crate::units::{ByteCount, ByteRange, Country};
 
     const HOUR: u64 = 3_600_000_000;
 
@@ -253,7 +274,8 @@ mod tests {
             listener: ListenerKey([1, 2]),
             episode: EpisodeId(0),
             start: Timestamp::from_seconds(1_793_577_600).unwrap().plus(std::time::Duration::from_micros(at)),
-            country: Country::parse(country),
+            end: Timestamp::from_seconds(1_793_577_600).unwrap().plus(std::time::Duration::from_micros(at)),
+            origin: Origin { country: Country::parse(country), ..Origin::default() },
             agent: AgentId(0),
             delivery: Delivery::Placed(ByteRange::starting_at(0, ByteCount(bytes))),
             shown_size: None,
@@ -265,12 +287,14 @@ mod tests {
         let mut sessions = RollingSessions::new(rule);
         let (facts, thresholds) = (Facts::default(), Thresholds::default());
         let (mut downloads, mut bytes) = (0, 0);
+        let regions = Labels::default().regions;
         for visit in visits {
             let mut changes = Vec::new();
-            let joined = sessions.join(visit, Rules { facts: &facts, thresholds: &thresholds }, &mut changes);
+            let rules = Rules { facts: &facts, thresholds: &thresholds };
+            let joined = sessions.join(visit, rules, &regions, &mut changes);
             assert!(joined.contribution.hour <= visit.start.hour());
             let signed = |contribution: Option<Contribution>| {
-                contribution.map_or((0, 0), |it| (i64::from(it.downloaded), it.delivered.0.cast_signed()))
+                contribution.map_or((0, 0), |it| (i64::from(it.is_download()), it.delivered.0.cast_signed()))
             };
             for change in changes {
                 downloads += signed(change.after).0 - signed(change.before).0;
@@ -320,7 +344,7 @@ mod tests {
         let mut sessions = RollingSessions::new(Window::FirstTouch);
         for at in [0, HOUR, 30 * HOUR, 31 * HOUR, 60 * HOUR] {
             let rules = Rules { facts: &facts, thresholds: &thresholds };
-            sessions.join(&visit(at, b"", 5), rules, &mut Vec::new());
+            sessions.join(&visit(at, b"", 5), rules, &Labels::default().regions, &mut Vec::new());
         }
         let day = |at| visit(at, b"", 5).start.day();
         let held = |sessions: &RollingSessions| {
@@ -348,7 +372,7 @@ mod tests {
             let visits: Vec<Visit> =
                 times.iter().map(|&(at, country, bytes)| visit(at * 5 * HOUR, countries[country], bytes)).collect();
             let mut sorted = visits.clone();
-            sorted.sort_by_key(|visit| (visit.start, visit.country));
+            sorted.sort_by_key(|visit| (visit.start, visit.origin.country));
             prop_assert_eq!(joined(rule, &visits), joined(rule, &sorted));
 
             let mut laid: Vec<(Timestamp, Timestamp, Country, u64)> = Vec::new();
@@ -360,13 +384,13 @@ mod tests {
                         window.1 = if last_touch { end } else { window.1 };
                         window.3 = window.3.max(bytes);
                     }
-                    _ => laid.push((visit.start, end, visit.country, bytes)),
+                    _ => laid.push((visit.start, end, visit.origin.country, bytes)),
                 }
             }
             let (windows, _, bytes) = joined(rule, &visits);
             let delivered: u64 = laid.iter().map(|window| window.3).sum();
             prop_assert_eq!(bytes, delivered.cast_signed());
-            let windows: Vec<_> = windows.iter().map(|it| (it.start, it.end, it.country)).collect();
+            let windows: Vec<_> = windows.iter().map(|it| (it.start, it.end, it.origin.country)).collect();
             let laid: Vec<_> = laid.iter().map(|window| (window.0, window.1, window.2)).collect();
             prop_assert_eq!(windows, laid);
         }
