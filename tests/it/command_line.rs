@@ -8,8 +8,19 @@ use castmeter::config::{Config, Layers};
 
 use crate::service::castmeter;
 
-const COMMANDS: [&str; 10] =
-    ["serve", "count", "explain", "generate", "check", "format", "methodology", "agents", "journal", "demo"];
+const COMMANDS: [&str; 11] = [
+    "serve",
+    "count",
+    "explain",
+    "generate",
+    "check",
+    "format",
+    "methodology",
+    "agents",
+    "annotate",
+    "journal",
+    "demo",
+];
 
 /// Runs in a folder; gives the exit code, standard output and standard error.
 fn run(folder: &Path, command: &mut Command) -> (Option<i32>, String, String) {
