@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::Stdio;
 
-use crate::end_to_end::{as_counted, assert_same, counted};
+use crate::counted::{as_counted, assert_same, counted};
 use crate::service::{Setup, castmeter};
 use crate::tables::tables;
 

@@ -1,6 +1,9 @@
 //! Integration tests: where sockets, files and real databases are the point. One binary, so that they link once
 //! and share one Postgres server.
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod archives;
 mod command_line;
 mod end_to_end;
@@ -9,7 +12,6 @@ mod golden;
 mod invariants;
 mod journal_command;
 mod model;
-mod postgres;
-mod service;
 mod store;
-mod tables;
+
+use support::{counted, postgres, proxy, service, tables};

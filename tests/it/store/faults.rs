@@ -9,8 +9,8 @@ use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
 use super::fixture::*;
-use super::proxy::{Fault, Proxy};
 use crate::postgres::Server;
+use crate::proxy::{Fault, Proxy};
 use crate::tables::tables;
 
 #[tokio::test]

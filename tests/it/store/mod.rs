@@ -5,5 +5,4 @@ mod faults;
 mod fixture;
 mod instances;
 mod postgres;
-mod proxy;
 mod sqlite;

@@ -1,0 +1,17 @@
+//! The whole service under attack: the real binary, real databases, generated traffic, and whatever goes wrong.
+//!
+//! Each test ends with the same question: is all that was acknowledged counted, and once? What was seen is written down in
+//! `docs/reliability.md`. A longer run: `make crash`.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod attack;
+mod judge;
+mod kills;
+mod load;
+mod numbers;
+mod stage;
+mod traffic;
+
+use support::{counted, postgres, service, tables};
