@@ -1,5 +1,6 @@
 #!/bin/sh
-# Unpacks the log senders that tests run into target/tools: rsyslog, syslog-ng and h2load from Debian's archive.
+# Unpacks what tests run into target/tools, from Debian's archive: the log senders rsyslog, syslog-ng and h2load, and
+# Prometheus with promtool.
 # Nothing is installed, since a machine can have only one system logger and has one already.
 set -eu
 cd "$(dirname "$0")/.."
@@ -8,14 +9,15 @@ mkdir -p target
 # Each test is a process of its own; one of them fetches, the others wait.
 exec 9>"$tools.lock"
 flock 9
-[ -e "$tools/complete" ] && exit 0
+set -- rsyslog rsyslog-openssl libestr0 libfastjson4 liblognorm5 \
+    syslog-ng-core libivykis0 libnet1 libpcre3 libwrap0 \
+    nghttp2-client libnghttp2-14 libev4 libjemalloc2 \
+    prometheus
+[ "$(cat "$tools/complete" 2>/dev/null)" = "$*" ] && exit 0
 
 rm -rf "$tools"
 mkdir -p "$tools/packages"
 cd "$tools/packages"
-set -- rsyslog rsyslog-openssl libestr0 libfastjson4 liblognorm5 \
-    syslog-ng-core libivykis0 libnet1 libpcre3 libwrap0 \
-    nghttp2-client libnghttp2-14 libev4 libjemalloc2
 if ! apt-get -qq download "$@" 2>apt.log; then
     # A new machine has no lists of packages, or old ones.
     as_root=
@@ -29,4 +31,4 @@ for package in *.deb; do
 done
 cd "$tools"
 rm -r packages
-touch complete
+echo "$*" >complete

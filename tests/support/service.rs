@@ -265,7 +265,7 @@ pub fn post(to: SocketAddr, headers: &[(&str, &str)], body: &[u8]) -> io::Result
     exchange(to, &format!("{head}connection: close\r\n\r\n"), body)
 }
 
-fn exchange(to: SocketAddr, head: &str, body: &[u8]) -> io::Result<Answer> {
+pub fn exchange(to: SocketAddr, head: &str, body: &[u8]) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(to)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(head.as_bytes())?;
