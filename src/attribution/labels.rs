@@ -13,7 +13,7 @@ use hashbrown::hash_table::Entry;
 use crate::units::LabelId;
 
 /// Longest text kept, in bytes; what is longer is cut.
-const MAX_BYTES: usize = 200;
+const MAX_BYTES: usize = 500;
 
 /// Texts of one kind, by id.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ impl LabelSet {
 
     /// The id of a text; an empty one is [`LabelId::ABSENT`], one past the bound [`LabelId::OTHER`].
     pub fn intern(&mut self, text: &[u8]) -> LabelId {
-        let text = &text[..text.len().min(MAX_BYTES)];
+        let text = cut(text);
         let hash = self.hasher.hash_one(text);
         let texts = &self.texts;
         let entry = self.ids.entry(
@@ -77,6 +77,16 @@ impl LabelSet {
     pub fn len(&self) -> usize {
         self.texts.len()
     }
+}
+
+/// Not within a character.
+fn cut(text: &[u8]) -> &[u8] {
+    if text.len() <= MAX_BYTES {
+        return text;
+    }
+    let is_within = |end: &usize| text[*end] & 0b1100_0000 == 0b1000_0000;
+    let end = (MAX_BYTES - 3..=MAX_BYTES).rev().find(|end| !is_within(end)).unwrap_or(MAX_BYTES);
+    &text[..end]
 }
 
 /// All sets.
@@ -135,5 +145,7 @@ mod tests {
         assert_eq!(set.intern(b"\xff"), LabelId::OTHER);
         let long = set.intern(&[b'x'; 5_000]);
         assert_eq!(set.text(long).len(), MAX_BYTES);
+        let long = set.intern("€".repeat(5_000).as_bytes());
+        assert_eq!(set.text(long).len(), MAX_BYTES / 3 * 3);
     }
 }

@@ -60,6 +60,8 @@ impl Committing {
             delta: &sums.delta,
             episodes: &sums.episodes,
             sources: &sums.sources,
+            agents: &sums.agents,
+            labels: &sums.labels,
         };
         let began = self.clock.monotonic();
         let metrics = Arc::clone(&self.metrics);
@@ -86,6 +88,8 @@ impl Committing {
             position: pending.position,
             episodes: pending.episodes.clone(),
             sources: pending.sources.clone(),
+            agents: pending.agents.clone(),
+            labels: pending.labels.clone(),
         }
     }
 }

@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 use super::bodies::{self, Digest, SeenBodies};
 use super::rules::{Parsers, Rules};
 use super::samples::{Samples, log_first};
-use crate::attribution::{Engine, Episode, Receipt, Secret};
+use crate::attribution::{AgentNames, Engine, Episode, Labels, Receipt, Secret};
 use crate::config::ConfigError;
 use crate::event::{Defect, Malformed, Request};
 use crate::journal::{Entry, Fed, RecordKind};
@@ -48,6 +48,9 @@ pub struct Sums {
     /// By id. Grows, and changes when the catalogue does.
     pub episodes: Vec<Episode>,
     pub sources: Vec<String>,
+    /// By id. Grows.
+    pub agents: Vec<AgentNames>,
+    pub labels: Labels,
 }
 
 /// Why a stored record cannot be counted.
@@ -234,6 +237,11 @@ impl Counter {
         sums.episodes.extend_from_slice(&episodes[self.given_episodes..]);
         self.given_episodes = episodes.len();
         sums.sources.extend_from_slice(&self.sources[sums.sources.len()..]);
+        sums.agents.extend_from_slice(&self.engine.agent_names()[sums.agents.len()..]);
+        let labels = self.engine.labels();
+        if labels.len() > sums.labels.len() {
+            sums.labels.clone_from(labels);
+        }
         sums.delta.merge(&fresh);
         sums.position = self.position;
         fresh

@@ -6,8 +6,8 @@ use chrono::NaiveDate;
 
 use super::StoreError;
 use super::annotation::Annotation;
-use super::episodes::Fresh;
-use super::rows::{DayRow, FateRow, HourRow, RowId};
+use super::episodes::{EpisodeKey, Fresh};
+use super::sheet::Sheet;
 use super::summary::{EpisodeDownloads, FateTotal, Totals};
 use crate::rollup::Delta;
 use crate::units::{JournalPosition, UtcDay};
@@ -93,25 +93,11 @@ pub(super) trait Transaction: Send {
     fn write_episodes(
         &mut self,
         fresh: &Fresh<'_>,
-    ) -> impl Future<Output = Result<Vec<RowId>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<EpisodeKey>, StoreError>> + Send;
 
-    fn add_hours(
-        &mut self,
-        claim: Claim,
-        rows: &[HourRow],
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
-
-    fn add_days(
-        &mut self,
-        claim: Claim,
-        rows: &[DayRow],
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
-
-    fn add_fates(
-        &mut self,
-        claim: Claim,
-        rows: &[FateRow<'_>],
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Adds the rows to those of the claim's instance.
+    fn add(&mut self, claim: Claim, sheet: &Sheet<'_>)
+    -> impl Future<Output = Result<(), StoreError>> + Send;
 
     fn commit(self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

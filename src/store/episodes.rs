@@ -41,6 +41,13 @@ impl<'e> EpisodeRow<'e> {
     }
 }
 
+/// An episode's key and its show's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct EpisodeKey {
+    pub(super) episode: RowId,
+    pub(super) show: RowId,
+}
+
 /// The rows to write, sorted by their slugs, and the episodes that each stands for.
 #[derive(Debug, Default)]
 pub(super) struct Fresh<'e> {
@@ -62,7 +69,7 @@ impl Fresh<'_> {
 
 /// What was written, by [`EpisodeId`].
 #[derive(Debug, Default)]
-pub(super) struct Known(Vec<(Episode, RowId)>);
+pub(super) struct Known(Vec<(Episode, EpisodeKey)>);
 
 impl Known {
     /// The episodes that are new or were changed since they were learnt.
@@ -83,7 +90,7 @@ impl Known {
     }
 
     /// The keys under which `fresh.rows` were written, in their order.
-    pub(super) fn learn(&mut self, fresh: &Fresh<'_>, keys: &[RowId], episodes: &[Episode]) {
+    pub(super) fn learn(&mut self, fresh: &Fresh<'_>, keys: &[EpisodeKey], episodes: &[Episode]) {
         assert_eq!(fresh.ids.len(), keys.len(), "a key for each row");
         let mut learnt: Vec<_> =
             fresh.ids.iter().zip(keys).flat_map(|(ids, key)| ids.iter().map(|id| (*id, *key))).collect();
@@ -99,10 +106,10 @@ impl Known {
     }
 
     pub(super) fn row(&self, id: EpisodeId) -> Result<RowId, StoreError> {
-        self.get(id).map(|(_, row)| *row).ok_or(StoreError::UnknownEpisode(id))
+        self.get(id).map(|(_, key)| key.episode).ok_or(StoreError::UnknownEpisode(id))
     }
 
-    fn get(&self, id: EpisodeId) -> Option<&(Episode, RowId)> {
+    fn get(&self, id: EpisodeId) -> Option<&(Episode, EpisodeKey)> {
         self.0.get(id.0 as usize)
     }
 }
@@ -130,6 +137,10 @@ mod tests {
         fresh.rows.iter().map(|row| (row.slug.as_ref(), row.title.as_deref())).collect()
     }
 
+    fn keys<const N: usize>(episodes: [i64; N]) -> [EpisodeKey; N] {
+        episodes.map(|id| EpisodeKey { episode: RowId(id), show: RowId(100) })
+    }
+
     #[test]
     fn written_once_and_again_when_changed() {
         let mut known = Known::default();
@@ -137,7 +148,7 @@ mod tests {
         let fresh = known.fresh(&episodes);
         assert_eq!(titles(&fresh), [("9", None), ("1", Some("One")), ("2", Some("Two"))]);
         assert_eq!((fresh.rows[0].bytes, fresh.rows[0].duration_seconds), (Some(i64::MAX), Some(1234.567)));
-        known.learn(&fresh, &[RowId(9), RowId(1), RowId(2)], &episodes);
+        known.learn(&fresh, &keys([9, 1, 2]), &episodes);
         assert_eq!(known.row(EpisodeId(0)).unwrap(), RowId(2));
         assert_eq!(known.row(EpisodeId(1)).unwrap(), RowId(9));
         assert!(matches!(known.row(EpisodeId(3)), Err(StoreError::UnknownEpisode(EpisodeId(3)))));
@@ -147,7 +158,7 @@ mod tests {
         episodes.push(episode("c", "3", "Three"));
         let fresh = known.fresh(&episodes);
         assert_eq!(titles(&fresh), [("9", Some("Nine")), ("3", Some("Three"))]);
-        known.learn(&fresh, &[RowId(9), RowId(3)], &episodes);
+        known.learn(&fresh, &keys([9, 3]), &episodes);
         assert_eq!(titles(&known.fresh(&episodes)), []);
     }
 
@@ -157,7 +168,7 @@ mod tests {
         let episodes = [episode("a", "1", "Old"), episode("a", "2", ""), episode("a", "1", "New")];
         let fresh = known.fresh(&episodes);
         assert_eq!(titles(&fresh), [("1", Some("New")), ("2", None)]);
-        known.learn(&fresh, &[RowId(7), RowId(8)], &episodes);
+        known.learn(&fresh, &keys([7, 8]), &episodes);
         let keys: Vec<_> = (0..3).map(|id| known.row(EpisodeId(id)).unwrap().0).collect();
         assert_eq!(keys, [7, 8, 7]);
     }

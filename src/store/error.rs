@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sqlx::migrate::MigrateError;
 
-use crate::units::{EpisodeId, JournalPosition, SourceId};
+use crate::units::{AgentId, EpisodeId, JournalPosition, SourceId};
 
 /// An error of the store. None of the messages holds a password.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +56,9 @@ pub enum StoreError {
 
     #[error("the delta counts source {}, which is not among the sources given", .0.0)]
     UnknownSource(SourceId),
+
+    #[error("the delta counts agent {}, which is not among the agents given", .0.0)]
+    UnknownAgent(AgentId),
 
     #[error("no answer from the database within {after:?}")]
     Timeout { after: Duration },

@@ -18,6 +18,7 @@ mod retry;
 mod rows;
 mod schema;
 mod settings;
+mod sheet;
 mod sqlite;
 mod summary;
 mod writer;

@@ -2,79 +2,294 @@
 //!
 //! Sorted, so that every writer locks rows in the same order. Pure.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::{StoreError, names};
-use crate::attribution::Fate;
-use crate::rollup::{Delta, EpisodeDay, LineCount};
-use crate::units::{EpisodeId, UtcDay, UtcHour};
+use hashbrown::HashMap;
 
-/// An episode's key in the database.
+use super::sheet::{Column, Sheet, Statement, statement};
+use super::{Commit, StoreError, names};
+use crate::attribution::{AgentNames, BINS};
+use crate::rollup::{Delta, EpisodeDay, FeedDay, LineCount, ListenBins};
+use crate::units::{AgentId, EpisodeId, LabelId, SourceId};
+
+/// A row's key in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RowId(pub(super) i64);
 
-pub(super) struct HourRow {
-    pub(super) episode: RowId,
-    pub(super) hour: UtcHour,
-    pub(super) downloads: i64,
+/// The sheets of all tables of sums, in a fixed order. `row` gives the keys of episodes.
+pub(super) fn sheets<'a>(
+    commit: &Commit<'a>,
+    row: &impl Fn(EpisodeId) -> Result<RowId, StoreError>,
+) -> Result<Vec<Sheet<'a>>, StoreError> {
+    let delta = commit.delta;
+    Ok(vec![
+        hours(delta, row)?,
+        days(delta, row)?,
+        fates(delta, commit.sources)?,
+        launch_hours(delta, row)?,
+        listen_bins(delta, row)?,
+        audiences(delta, commit.agents, row)?,
+        regions(commit, row)?,
+        referrers(delta, row)?,
+        exclusions(commit, row)?,
+        feeds(commit),
+        traffic(commit, row)?,
+    ])
 }
 
-pub(super) struct DayRow {
-    pub(super) episode: RowId,
-    pub(super) day: UtcDay,
-    pub(super) change: EpisodeDay,
-}
-
-pub(super) struct FateRow<'a> {
-    pub(super) day: UtcDay,
-    pub(super) source: Cow<'a, str>,
-    pub(super) fate: Fate,
-    pub(super) change: LineCount,
-}
-
-/// `episode_hour`. Two ids of the same row add up.
-pub(super) fn hours(
-    delta: &Delta,
-    row: impl Fn(EpisodeId) -> Result<RowId, StoreError>,
-) -> Result<Vec<HourRow>, StoreError> {
-    let mut sums = BTreeMap::<_, i64>::new();
-    for (&(episode, hour), downloads) in &delta.episode_hours {
-        *sums.entry((row(episode)?, hour)).or_default() += downloads;
+/// Sums by the keys of rows: two ids of the same row add up, and what comes to nothing is left out.
+fn rows<K, V, R: Ord, S: Default + PartialEq>(
+    changes: &HashMap<K, V>,
+    key: impl Fn(&K) -> Result<R, StoreError>,
+    add: impl Fn(&mut S, &V),
+) -> Result<Vec<(R, S)>, StoreError> {
+    let mut sums = BTreeMap::<R, S>::new();
+    for (id, change) in changes {
+        add(sums.entry(key(id)?).or_default(), change);
     }
-    let changed = sums.into_iter().filter(|(_, downloads)| *downloads != 0);
-    Ok(changed.map(|((episode, hour), downloads)| HourRow { episode, hour, downloads }).collect())
+    Ok(sums.into_iter().filter(|(_, sum)| *sum != S::default()).collect())
 }
 
-/// `episode_day`. Two ids of the same row add up.
-pub(super) fn days(
-    delta: &Delta,
-    row: impl Fn(EpisodeId) -> Result<RowId, StoreError>,
-) -> Result<Vec<DayRow>, StoreError> {
-    let mut sums = BTreeMap::<_, EpisodeDay>::new();
-    for (&(episode, day), change) in &delta.episode_days {
-        sums.entry((row(episode)?, day)).or_default().add(change);
-    }
-    let changed = sums.into_iter().filter(|(_, change)| !change.is_zero());
-    Ok(changed.map(|((episode, day), change)| DayRow { episode, day, change }).collect())
+fn integers<'a, R>(rows: &[R], value: impl Fn(&R) -> i64) -> Column<'a> {
+    Column::Integers(rows.iter().map(value).collect())
 }
 
-/// `fate_day`. Sources of the same name add up.
-pub(super) fn fates<'a>(delta: &Delta, sources: &'a [String]) -> Result<Vec<FateRow<'a>>, StoreError> {
-    let mut sums = BTreeMap::<_, LineCount>::new();
-    for (&(day, source, fate), change) in &delta.fate_days {
-        let name = sources.get(usize::from(source.0)).ok_or(StoreError::UnknownSource(source))?;
-        sums.entry((day, names::name(name), fate)).or_default().add(change);
+fn sum(sum: &mut i64, change: &i64) {
+    *sum += change;
+}
+
+type RowOf<'f> = &'f dyn Fn(EpisodeId) -> Result<RowId, StoreError>;
+
+fn hours<'a>(delta: &Delta, row: RowOf<'_>) -> Result<Sheet<'a>, StoreError> {
+    let rows = rows(&delta.episode_hours, |&(episode, hour)| Ok((row(episode)?, hour)), sum)?;
+    Ok(Sheet {
+        doing: "adding to episode_hour",
+        statement: statement!("episode_hour", "episode_hours"),
+        columns: vec![
+            integers(&rows, |row| row.0.0.0),
+            Column::Hours(rows.iter().map(|row| row.0.1).collect()),
+            integers(&rows, |row| row.1),
+        ],
+    })
+}
+
+fn days<'a>(delta: &Delta, row: RowOf<'_>) -> Result<Sheet<'a>, StoreError> {
+    let rows: Vec<(_, EpisodeDay)> =
+        rows(&delta.episode_days, |&(episode, day)| Ok((row(episode)?, day)), EpisodeDay::add)?;
+    Ok(Sheet {
+        doing: "adding to episode_day",
+        statement: statement!("episode_day", "episode_days"),
+        columns: vec![
+            integers(&rows, |row| row.0.0.0),
+            Column::Days(rows.iter().map(|row| row.0.1).collect()),
+            integers(&rows, |row| row.1.downloads),
+            integers(&rows, |row| row.1.bulk_downloads),
+            integers(&rows, |row| row.1.progressive_downloads),
+            integers(&rows, |row| row.1.listeners),
+            integers(&rows, |row| row.1.requests),
+            integers(&rows, |row| row.1.delivered_bytes),
+            integers(&rows, |row| row.1.body_bytes),
+            integers(&rows, |row| row.1.addresses),
+        ],
+    })
+}
+
+/// Sources of the same name add up.
+fn fates<'a>(delta: &Delta, sources: &'a [String]) -> Result<Sheet<'a>, StoreError> {
+    let name = |source: SourceId| {
+        let name = sources.get(usize::from(source.0));
+        name.map(|name| names::name(name)).ok_or(StoreError::UnknownSource(source))
+    };
+    let rows: Vec<(_, LineCount)> =
+        rows(&delta.fate_days, |&(day, source, fate)| Ok((day, name(source)?, fate)), LineCount::add)?;
+    Ok(Sheet {
+        doing: "adding to fate_day",
+        statement: statement!("fate_day", "fate_days"),
+        columns: vec![
+            Column::Days(rows.iter().map(|row| row.0.0).collect()),
+            Column::Texts(rows.iter().map(|row| row.0.1.clone()).collect()),
+            Column::Texts(rows.iter().map(|row| row.0.2.name().into()).collect()),
+            Column::MaybeTexts(rows.iter().map(|row| row.0.2.reason()).collect()),
+            integers(&rows, |row| row.1.requests),
+            integers(&rows, |row| row.1.body_bytes),
+        ],
+    })
+}
+
+fn launch_hours<'a>(delta: &Delta, row: RowOf<'_>) -> Result<Sheet<'a>, StoreError> {
+    let rows = rows(&delta.launch_hours, |&(episode, age)| Ok((row(episode)?, age)), sum)?;
+    Ok(Sheet {
+        doing: "adding to launch_hour",
+        statement: statement!("launch_hour", "launch_hours"),
+        columns: vec![
+            integers(&rows, |row| row.0.0.0),
+            integers(&rows, |row| row.0.1.into()),
+            integers(&rows, |row| row.1),
+        ],
+    })
+}
+
+fn listen_bins<'a>(delta: &Delta, row: RowOf<'_>) -> Result<Sheet<'a>, StoreError> {
+    let episodes: Vec<(RowId, ListenBins)> =
+        rows(&delta.listen_bins, |&episode| row(episode), |sum: &mut ListenBins, change| sum.add(change))?;
+    let bins = episodes.iter().flat_map(|(episode, bins)| {
+        let bin = |bin: u8| (bins.covered[usize::from(bin)], bins.furthest[usize::from(bin)]);
+        (0..BINS).map(move |at| (*episode, at, bin(at)))
+    });
+    let rows: Vec<_> = bins.filter(|(_, _, changes)| *changes != (0, 0)).collect();
+    Ok(Sheet {
+        doing: "adding to listen_bin",
+        statement: statement!("listen_bin", "listen_bins"),
+        columns: vec![
+            integers(&rows, |row| row.0.0),
+            integers(&rows, |row| row.1.into()),
+            integers(&rows, |row| row.2.0),
+            integers(&rows, |row| row.2.1),
+        ],
+    })
+}
+
+/// Agents of the same app and device add up.
+fn audiences<'a>(delta: &Delta, agents: &'a [AgentNames], row: RowOf<'_>) -> Result<Sheet<'a>, StoreError> {
+    let names = |agent: AgentId| {
+        let names = agents.get(agent.0 as usize).ok_or(StoreError::UnknownAgent(agent));
+        names.map(|names| (names::name(&names.app), names.device))
+    };
+    let rows = rows(
+        &delta.audiences,
+        |&(episode, day, country, agent)| Ok((row(episode)?, day, country, names(agent)?)),
+        sum,
+    )?;
+    Ok(Sheet {
+        doing: "adding to audience_slice",
+        statement: statement!("audience_slice", "audience_slices"),
+        columns: vec![
+            integers(&rows, |row| row.0.0.0),
+            Column::Days(rows.iter().map(|row| row.0.1).collect()),
+            Column::Texts(rows.iter().map(|row| row.0.2.as_str().to_owned().into()).collect()),
+            Column::Texts(rows.iter().map(|row| row.0.3.0.clone()).collect()),
+            Column::Texts(rows.iter().map(|row| row.0.3.1.name().into()).collect()),
+            integers(&rows, |row| row.1),
+        ],
+    })
+}
+
+fn regions<'a>(commit: &Commit<'a>, row: RowOf<'_>) -> Result<Sheet<'a>, StoreError> {
+    let text = |label: LabelId| commit.labels.regions.text(label);
+    let rows = rows(
+        &commit.delta.regions,
+        |&(episode, day, country, region)| Ok((row(episode)?, day, country, text(region))),
+        sum,
+    )?;
+    Ok(Sheet {
+        doing: "adding to region_day",
+        statement: statement!("region_day", "region_days"),
+        columns: vec![
+            integers(&rows, |row| row.0.0.0),
+            Column::Days(rows.iter().map(|row| row.0.1).collect()),
+            Column::Texts(rows.iter().map(|row| row.0.2.as_str().to_owned().into()).collect()),
+            Column::Texts(rows.iter().map(|row| row.0.3.into()).collect()),
+            integers(&rows, |row| row.1),
+        ],
+    })
+}
+
+fn referrers<'a>(delta: &Delta, row: RowOf<'_>) -> Result<Sheet<'a>, StoreError> {
+    let rows = rows(&delta.referrers, |&(episode, day, referrer)| Ok((row(episode)?, day, referrer)), sum)?;
+    Ok(Sheet {
+        doing: "adding to referrer_day",
+        statement: statement!("referrer_day", "referrer_days"),
+        columns: vec![
+            integers(&rows, |row| row.0.0.0),
+            Column::Days(rows.iter().map(|row| row.0.1).collect()),
+            Column::Texts(rows.iter().map(|row| row.0.2.name().into()).collect()),
+            integers(&rows, |row| row.1),
+        ],
+    })
+}
+
+fn exclusions<'a>(commit: &Commit<'a>, row: RowOf<'_>) -> Result<Sheet<'a>, StoreError> {
+    let text = |label: LabelId| commit.labels.rules.text(label);
+    let rows: Vec<(_, LineCount)> = rows(
+        &commit.delta.exclusions,
+        |key| Ok((key.day, row(key.episode)?, key.reason, text(key.rule))),
+        LineCount::add,
+    )?;
+    Ok(Sheet {
+        doing: "adding to exclusion_day",
+        statement: statement!("exclusion_day", "exclusion_days"),
+        columns: vec![
+            Column::Days(rows.iter().map(|row| row.0.0).collect()),
+            integers(&rows, |row| row.0.1.0),
+            Column::Texts(rows.iter().map(|row| row.0.2.name().into()).collect()),
+            Column::Texts(rows.iter().map(|row| row.0.3.into()).collect()),
+            integers(&rows, |row| row.1.requests),
+            integers(&rows, |row| row.1.body_bytes),
+        ],
+    })
+}
+
+/// No sums: a row that is there again with less changes nothing.
+fn feeds<'a>(commit: &Commit<'a>) -> Sheet<'a> {
+    let labels = commit.labels;
+    let mut sums = BTreeMap::<_, FeedDay>::new();
+    for (&(feed, service, day), change) in &commit.delta.feed_days {
+        sums.entry((labels.feeds.text(feed), labels.services.text(service), day)).or_default().add(change);
     }
-    let changed = sums.into_iter().filter(|(_, change)| *change != LineCount::default());
-    Ok(changed.map(|((day, source, fate), change)| FateRow { day, source, fate, change }).collect())
+    let rows: Vec<_> = sums.into_iter().collect();
+    Sheet {
+        doing: "adding to feed_day",
+        statement: statement!("feed_day", "feed_days"),
+        columns: vec![
+            Column::Texts(rows.iter().map(|row| row.0.0.into()).collect()),
+            Column::Texts(rows.iter().map(|row| row.0.1.into()).collect()),
+            Column::Days(rows.iter().map(|row| row.0.2).collect()),
+            integers(&rows, |row| row.1.subscribers),
+            integers(&rows, |row| row.1.clients),
+        ],
+    }
+}
+
+fn traffic<'a>(commit: &Commit<'a>, row: RowOf<'_>) -> Result<Sheet<'a>, StoreError> {
+    let labels = commit.labels;
+    let rows: Vec<(_, LineCount)> = rows(
+        &commit.delta.traffic,
+        |key| {
+            let state = labels.cache_states.text(key.cache_state);
+            Ok((row(key.episode)?, key.day, key.status, labels.pops.text(key.pop), state))
+        },
+        LineCount::add,
+    )?;
+    Ok(Sheet {
+        doing: "adding to traffic_slice",
+        statement: statement!("traffic_slice", "traffic_slices"),
+        columns: vec![
+            integers(&rows, |row| row.0.0.0),
+            Column::Days(rows.iter().map(|row| row.0.1).collect()),
+            integers(&rows, |row| row.0.2.into()),
+            Column::Texts(rows.iter().map(|row| row.0.3.into()).collect()),
+            Column::Texts(rows.iter().map(|row| row.0.4.into()).collect()),
+            integers(&rows, |row| row.1.requests),
+            integers(&rows, |row| row.1.body_bytes),
+        ],
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attribution::Reason;
-    use crate::units::SourceId;
+    use crate::attribution::{Fate, Reason};
+    use crate::units::{UtcDay, UtcHour};
+
+    fn column(sheet: &Sheet<'_>, at: usize) -> Vec<String> {
+        match &sheet.columns[at] {
+            Column::Integers(values) => values.iter().map(i64::to_string).collect(),
+            Column::Texts(values) => values.iter().map(|text| text.to_string()).collect(),
+            Column::Days(values) => values.iter().map(|day| day.0.to_string()).collect(),
+            Column::Hours(values) => values.iter().map(|hour| hour.0.to_string()).collect(),
+            _ => panic!("not asked for"),
+        }
+    }
 
     #[test]
     fn sorted_without_zeros_and_each_row_once() {
@@ -92,12 +307,11 @@ mod tests {
                 _ => 30,
             }))
         };
-        let rows: Vec<_> = hours(&delta, row)
-            .unwrap()
-            .iter()
-            .map(|row| (row.episode.0, row.hour.0, row.downloads))
-            .collect();
-        assert_eq!(rows, [(10, 4, -3), (10, 9, 7), (30, 9, 1)]);
+        let sheet = hours(&delta, &row).unwrap();
+        assert_eq!(
+            [0, 1, 2].map(|at| column(&sheet, at)),
+            [["10", "10", "30"], ["4", "9", "9"], ["-3", "7", "1"]]
+        );
     }
 
     #[test]
@@ -107,8 +321,26 @@ mod tests {
             .episode_days
             .insert((EpisodeId(0), UtcDay(1)), EpisodeDay { addresses: -1, ..EpisodeDay::default() });
         delta.episode_days.insert((EpisodeId(0), UtcDay(0)), EpisodeDay::default());
-        let rows = days(&delta, |_| Ok(RowId(1))).unwrap();
-        assert_eq!(rows.iter().map(|row| row.day).collect::<Vec<_>>(), [UtcDay(1)]);
+        assert_eq!(column(&days(&delta, &|_| Ok(RowId(1))).unwrap(), 1), ["1"]);
+    }
+
+    #[test]
+    fn only_bins_that_changed_are_rows() {
+        let mut delta = Delta::default();
+        let bins = |episode, bin: usize, covered, furthest| {
+            let mut bins = ListenBins::default();
+            (bins.covered[bin], bins.furthest[bin]) = (covered, furthest);
+            (EpisodeId(episode), Box::new(bins))
+        };
+        delta.listen_bins.extend([
+            bins(0, 99, 1, 0),
+            bins(1, 99, -1, 0),
+            bins(2, 0, 0, -2),
+            bins(3, 5, 0, 0),
+        ]);
+        // Episodes 0 and 1 are one row.
+        let sheet = listen_bins(&delta, &|id| Ok(RowId(i64::from(id.0.max(1))))).unwrap();
+        assert_eq!([0, 1, 2, 3].map(|at| column(&sheet, at)), [["2"], ["0"], ["0"], ["-2"]]);
     }
 
     #[test]
@@ -120,9 +352,8 @@ mod tests {
         }
         delta.fate_days.insert((UtcDay(0), SourceId(0), Fate::Valid), LineCount::default());
         let sources = ["http".to_owned(), "archive".to_owned(), "http".to_owned()];
-        let rows = fates(&delta, &sources).unwrap();
-        let rows: Vec<_> = rows.iter().map(|row| (row.source.as_ref(), row.change.requests)).collect();
-        assert_eq!(rows, [("archive", 1), ("http", 2)]);
+        let sheet = fates(&delta, &sources).unwrap();
+        assert_eq!([1, 4].map(|at| column(&sheet, at)), [["archive", "http"], ["1", "2"]]);
         assert!(matches!(fates(&delta, &sources[..2]), Err(StoreError::UnknownSource(SourceId(2)))));
     }
 }

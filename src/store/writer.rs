@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::backend::{Claim, Database, Months, Transaction};
 use super::episodes::Known;
 use super::{Backend, Backoff, Store, StoreError, rows};
-use crate::attribution::Episode;
+use crate::attribution::{AgentNames, Episode, Labels};
 use crate::rollup::Delta;
 use crate::units::JournalPosition;
 
@@ -28,6 +28,9 @@ pub struct Commit<'a> {
     pub episodes: &'a [Episode],
     /// Names, indexed by `SourceId`.
     pub sources: &'a [String],
+    /// Indexed by `AgentId`.
+    pub agents: &'a [AgentNames],
+    pub labels: &'a Labels,
 }
 
 /// The holder of a journal's newest epoch, from [`Store::claim`].
@@ -117,9 +120,9 @@ async fn write<D: Database>(
     let keys = transaction.write_episodes(&fresh).await?;
     known.learn(&fresh, &keys, commit.episodes);
     let row = |id| known.row(id);
-    transaction.add_hours(claim, &rows::hours(commit.delta, row)?).await?;
-    transaction.add_days(claim, &rows::days(commit.delta, row)?).await?;
-    transaction.add_fates(claim, &rows::fates(commit.delta, commit.sources)?).await?;
+    for sheet in rows::sheets(commit, &row)? {
+        transaction.add(claim, &sheet).await?;
+    }
     transaction.commit().await?;
     Ok(memory)
 }

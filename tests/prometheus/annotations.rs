@@ -1,8 +1,7 @@
 //! `castmeter annotate` and its API, as far as the table that graphs read.
 
-use sqlx::Row;
-
-use crate::service::{Setup, castmeter};
+use crate::service::{Setup, castmeter, exchange};
+use crate::tables::tables;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn notes_end_up_in_the_database() {
@@ -26,34 +25,25 @@ async fn notes_end_up_in_the_database() {
         let (code, said, error) =
             annotate(&["deploy v1.2", "--tag=deploy", "--tag=cdn", "--at=2026-11-01T06:00:00+01:00"]);
         assert_eq!((code, error.as_str()), (Some(0), ""));
-        assert_eq!(said, "{\"at\":\"2026-11-01T05:00:00Z\",\"text\":\"deploy v1.2\",\"tags\":[\"deploy\",\"cdn\"]}\n");
+        assert_eq!(
+            said,
+            "{\"at\":\"2026-11-01T05:00:00Z\",\"text\":\"deploy v1.2\",\"tags\":[\"deploy\",\"cdn\"]}\n"
+        );
         assert_eq!(annotate(&["now"]).0, Some(0));
         let (code, said, error) = annotate(&["x", "--tag=a,b"]);
         assert_eq!((code, said.as_str()), (Some(1), ""));
         assert!(error.contains("400 Bad Request: a tag must have"), "{error}");
         // A page elsewhere can make a browser post plain text, no more.
-        let form = "POST /api/annotations HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\nconnection: close\r\n";
-        let answer = crate::service::exchange(
-            service.admin,
-            &format!("{form}content-length: 12\r\n\r\n"),
-            br#"{"text":"x"}"#,
-        );
-        assert_eq!(answer.0, 415, "{answer:?}");
+        let form =
+            "POST /api/annotations HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\nconnection: close\r\n";
+        let head = format!("{form}content-length: 12\r\n\r\n");
+        assert_eq!(exchange(service.admin, &head, br#"{"text":"x"}"#).unwrap().status, 415);
         assert!(service.stop().success());
 
-        sqlx::any::install_default_drivers();
-        let pool = sqlx::AnyPool::connect(&setup.database_url()).await.unwrap();
-        let rows = sqlx::query("SELECT CAST(at AS text), text, tags FROM annotation ORDER BY at, id");
-        let rows: Vec<[String; 3]> = rows
-            .fetch_all(&pool)
-            .await
-            .unwrap()
-            .iter()
-            .map(|row| [0, 1, 2].map(|column| row.get::<String, _>(column)))
-            .collect();
-        assert_eq!(rows.len(), 2, "{rows:?}");
-        assert!(rows[0][0].starts_with("2026-11-01"), "{rows:?}");
-        assert_eq!(rows[0][1..], ["deploy v1.2", "deploy,cdn"]);
-        assert_eq!(rows[1][1..], ["now", ""]);
+        let tables = tables(&setup.database_url()).await;
+        let notes: Vec<&str> = tables.0.iter().filter_map(|row| row.strip_prefix("annotation|")).collect();
+        assert_eq!(notes.len(), 2, "{notes:?}");
+        assert_eq!(notes[0], "2026-11-01T05:00:00Z|deploy v1.2|deploy,cdn");
+        assert!(notes[1].ends_with("Z|now|") && notes[1] > notes[0], "{notes:?}");
     }
 }

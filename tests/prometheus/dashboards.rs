@@ -57,7 +57,8 @@ fn queries(name: &str, dashboard: &Value) -> Vec<Query> {
     while let Some(panel) = panels.pop() {
         panels.extend(list(&panel["panels"]));
         for target in list(&panel["targets"]) {
-            let source = if target["datasource"].is_null() { &panel["datasource"] } else { &target["datasource"] };
+            let source =
+                if target["datasource"].is_null() { &panel["datasource"] } else { &target["datasource"] };
             if source["type"] == "prometheus" {
                 let expression = target["expr"].as_str().unwrap_or_default().to_owned();
                 found.push(Query { place: format!("{name}, panel {}", panel["title"]), expression });
@@ -73,7 +74,8 @@ fn queries(name: &str, dashboard: &Value) -> Vec<Query> {
     for variable in list(&dashboard["templating"]["list"]) {
         let query = variable["query"]["query"].as_str().or(variable["query"].as_str()).unwrap_or_default();
         // label_values(metric{…}, label) asks for the series' labels.
-        let series = query.strip_prefix("label_values(").and_then(|it| it.strip_suffix(')')?.rsplit_once(','));
+        let series =
+            query.strip_prefix("label_values(").and_then(|it| it.strip_suffix(')')?.rsplit_once(','));
         if variable["type"] == "query"
             && variable["datasource"]["type"] == "prometheus"
             && let Some((series, _)) = series
@@ -99,7 +101,8 @@ fn variables(dashboard: &Value) -> Vec<(String, bool)> {
 
 /// The longest names first, so that none is taken for the beginning of another.
 fn fill_in(expression: &str, variables: &[(String, bool)], first: impl Fn(&str) -> String) -> String {
-    let of_grafana = [("__rate_interval", "1m"), ("__interval", "15s"), ("__range_s", "300"), ("__range", "5m")];
+    let of_grafana =
+        [("__rate_interval", "1m"), ("__interval", "15s"), ("__range_s", "300"), ("__range", "5m")];
     let mut values: Vec<(String, String)> =
         of_grafana.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     for (name, several) in variables {

@@ -13,4 +13,4 @@ mod rules;
 mod scraped;
 mod server;
 
-use support::{counted, postgres, proxy, service, tables};
+use support::{postgres, service, tables};

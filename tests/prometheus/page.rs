@@ -36,10 +36,8 @@ fn both_formats_hold_all_families_and_promtool_has_no_complaint() {
     let (classic, kind, _) = scrape(&load, "*/*", "identity");
     assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8");
 
-    let described: BTreeSet<&str> = classic
-        .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
-        .collect();
+    let described: BTreeSet<&str> =
+        classic.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     let defined: BTreeSet<&str> =
         GROUPS.iter().flat_map(|group| group.families.iter().map(|family| family.name)).collect();
     assert_eq!(described, defined);
@@ -56,7 +54,8 @@ fn a_compressed_page_is_the_page() {
     let folder = tempfile::tempdir().unwrap();
     let load = Load::start(folder.path());
     let url = format!("http://{}/metrics", load.service.admin);
-    let output = std::process::Command::new("curl").args(["-s", "-H", "accept-encoding: gzip", &url]).output();
+    let output =
+        std::process::Command::new("curl").args(["-s", "-H", "accept-encoding: gzip", &url]).output();
     let mut page = String::new();
     GzDecoder::new(output.unwrap().stdout.as_slice()).read_to_string(&mut page).unwrap();
     assert!(page.starts_with("# HELP castmeter_lines_received_total "), "{page}");
@@ -68,8 +67,7 @@ fn a_compressed_page_is_the_page() {
 fn names_that_clients_choose_cannot_break_the_page() {
     let folder = tempfile::tempdir().unwrap();
     let config = "[metrics]\nmax_episodes = 3\n".to_owned();
-    let service =
-        crate::service::Setup { config, ..crate::service::Setup::new(folder.path()) }.start();
+    let service = crate::service::Setup { config, ..crate::service::Setup::new(folder.path()) }.start();
     service.wait_until_ready();
     let long = "x".repeat(5_000);
     let names = ["a%22b%5Cc%0Ad.mp3", "e%C3%A9.mp3", &format!("{long}.mp3"), "%28other%29", "f.mp3", "g.mp3"];

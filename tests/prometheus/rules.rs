@@ -20,8 +20,11 @@ fn promtool_accepts_the_rules_and_their_cases_hold() {
 #[test]
 fn every_alert_has_a_case_and_a_runbook() {
     let read = |path: &str| std::fs::read_to_string(root().join(path)).unwrap();
-    let (rules, cases, operations) =
-        (read("dashboards/rules/castmeter.yml"), read("tests/prometheus/cases.yml"), read("docs/operations.md"));
+    let (rules, cases, operations) = (
+        read("dashboards/rules/castmeter.yml"),
+        read("tests/prometheus/cases.yml"),
+        read("docs/operations.md"),
+    );
     let alerts: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
     assert!(alerts.len() > 10, "{alerts:?}");
     for alert in alerts {

@@ -18,7 +18,8 @@ impl fmt::Debug for Tables {
 const EPISODE: &str = "JOIN episode ON episode.id = t.episode_id JOIN show ON show.id = episode.show_id";
 
 /// Table, its columns, where they come from, and what a row must have to be shown: some change.
-const TABLES: [(&str, &[&str], &str); 5] = [
+const TABLES: [(&str, &[&str], &str); 15] = [
+    ("annotation", &["{at}", "text", "tags"], "annotation WHERE true"),
     ("show", &["slug", "title"], "show WHERE true"),
     (
         "episode",
@@ -58,6 +59,62 @@ const TABLES: [(&str, &[&str], &str); 5] = [
         "fate_day",
         &["day", "source", "fate", "reason", "requests", "body_bytes"],
         "fate_day_total WHERE requests <> 0 OR body_bytes <> 0",
+    ),
+    (
+        "listening_day",
+        &["show.slug", "episode.slug", "day", "bulk", "progressive"],
+        "(SELECT episode_id, day, sum(bulk_downloads) AS bulk, sum(progressive_downloads) AS progressive \
+         FROM episode_day GROUP BY episode_id, day) AS t {EPISODE} WHERE bulk <> 0 OR progressive <> 0",
+    ),
+    (
+        "launch_hour",
+        &["show.slug", "episode.slug", "age_hours", "downloads"],
+        "(SELECT episode_id, age_hours, sum(downloads) AS downloads FROM launch_hour \
+         GROUP BY episode_id, age_hours) AS t {EPISODE} WHERE downloads <> 0",
+    ),
+    (
+        "listen_bin",
+        &["show.slug", "episode.slug", "bin", "covered", "furthest"],
+        "(SELECT episode_id, bin, sum(covered) AS covered, sum(furthest) AS furthest FROM listen_bin \
+         GROUP BY episode_id, bin) AS t {EPISODE} WHERE covered <> 0 OR furthest <> 0",
+    ),
+    (
+        "audience_slice",
+        &["show.slug", "episode.slug", "day", "country", "app", "device", "downloads"],
+        "(SELECT episode_id, day, country, app, device, sum(downloads) AS downloads FROM audience_slice \
+         GROUP BY episode_id, day, country, app, device) AS t {EPISODE} WHERE downloads <> 0",
+    ),
+    (
+        "region_day",
+        &["show.slug", "episode.slug", "day", "country", "region", "downloads"],
+        "(SELECT episode_id, day, country, region, sum(downloads) AS downloads FROM region_day \
+         GROUP BY episode_id, day, country, region) AS t {EPISODE} WHERE downloads <> 0",
+    ),
+    (
+        "referrer_day",
+        &["show.slug", "episode.slug", "day", "referrer", "downloads"],
+        "(SELECT episode_id, day, referrer, sum(downloads) AS downloads FROM referrer_day \
+         GROUP BY episode_id, day, referrer) AS t {EPISODE} WHERE downloads <> 0",
+    ),
+    (
+        "exclusion_day",
+        &["show.slug", "episode.slug", "day", "reason", "rule", "requests", "body_bytes"],
+        "(SELECT episode_id, day, reason, rule, sum(requests) AS requests, sum(body_bytes) AS body_bytes \
+         FROM exclusion_day GROUP BY episode_id, day, reason, rule) AS t {EPISODE} \
+         WHERE requests <> 0 OR body_bytes <> 0",
+    ),
+    (
+        "feed_day",
+        &["feed", "service", "day", "subscribers", "clients"],
+        "(SELECT feed, service, day, max(subscribers) AS subscribers, sum(clients) AS clients FROM feed_day \
+         GROUP BY feed, service, day) AS t WHERE subscribers <> 0 OR clients <> 0",
+    ),
+    (
+        "traffic_slice",
+        &["show.slug", "episode.slug", "day", "status", "pop", "cache_state", "requests", "body_bytes"],
+        "(SELECT episode_id, day, status, pop, cache_state, sum(requests) AS requests, \
+         sum(body_bytes) AS body_bytes FROM traffic_slice GROUP BY episode_id, day, status, pop, cache_state) AS t \
+         {EPISODE} WHERE requests <> 0 OR body_bytes <> 0",
     ),
 ];
 

@@ -88,7 +88,11 @@ impl Limits {
 /// First days of the months that the delta has rows in.
 fn months(delta: &Delta) -> Months {
     let hours = delta.episode_hours.keys().map(|(_, hour)| hour.day());
-    let days: BTreeSet<UtcDay> = delta.episode_days.keys().map(|(_, day)| *day).chain(hours).collect();
+    let lines = delta.exclusions.keys().map(|key| key.day).chain(delta.traffic.keys().map(|key| key.day));
+    let spans = delta.reach.keys().map(|key| key.starts);
+    // The slices' days are those of downloads, which are among these.
+    let days = delta.episode_days.keys().map(|(_, day)| *day).chain(hours).chain(lines).chain(spans);
+    let days: BTreeSet<UtcDay> = days.collect();
     days.into_iter().map(|day| day.to_date().with_day(1).expect("each month has a first day")).collect()
 }
 

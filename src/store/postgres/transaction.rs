@@ -1,15 +1,17 @@
 //! One commit in Postgres: columns travel as arrays, thousands of rows a statement.
 
-use chrono::{DateTime, Utc};
+use std::ops::Range;
+
 use sqlx::Postgres;
 use sqlx::postgres::{PgArguments, PgQueryResult};
 use sqlx::query::Query;
 
 use crate::store::StoreError;
 use crate::store::backend::{Claim, Transaction, to_column};
-use crate::store::episodes::Fresh;
-use crate::store::rows::{DayRow, FateRow, HourRow, RowId};
-use crate::units::{JournalPosition, Timestamp, UtcDay};
+use crate::store::episodes::{EpisodeKey, Fresh};
+use crate::store::rows::RowId;
+use crate::store::sheet::{Column, Sheet};
+use crate::units::{JournalPosition, Timestamp};
 
 /// Rows a statement: bounds the memory and the time that one takes.
 const CHUNK: usize = 10_000;
@@ -29,16 +31,33 @@ impl PostgresTransaction {
         let shows: Vec<_> = fresh.shows().into_iter().collect();
         for shows in shows.chunks(CHUNK) {
             let query = sqlx::query(include_str!("../sql/postgres/shows.sql"))
-                .bind(column(shows, |show| show.0))
-                .bind(column(shows, |show| show.1));
+                .bind(column_of(shows, |show| show.0))
+                .bind(column_of(shows, |show| show.1));
             self.execute("writing shows", query).await?;
         }
         Ok(())
     }
 }
 
-fn column<'r, R, T>(rows: &'r [R], value: impl Fn(&'r R) -> T) -> Vec<T> {
+fn column_of<'r, R, T>(rows: &'r [R], value: impl Fn(&'r R) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
+}
+
+/// A part of a column, as an array.
+fn bind<'q>(
+    query: Query<'q, Postgres, PgArguments>,
+    column: &'q Column<'_>,
+    rows: Range<usize>,
+) -> Query<'q, Postgres, PgArguments> {
+    match column {
+        Column::Integers(values) => query.bind(&values[rows]),
+        Column::MaybeIntegers(values) => query.bind(&values[rows]),
+        Column::Texts(texts) => query.bind(column_of(&texts[rows], |text| text.as_ref())),
+        Column::MaybeTexts(values) => query.bind(&values[rows]),
+        Column::Days(days) => query.bind(column_of(&days[rows], |day| day.to_date())),
+        Column::Hours(hours) => query.bind(column_of(&hours[rows], |hour| hour.start().to_utc())),
+        Column::Bytes(values) => query.bind(&values[rows]),
+    }
 }
 
 impl Transaction for PostgresTransaction {
@@ -56,71 +75,38 @@ impl Transaction for PostgresTransaction {
         Ok(self.execute("moving the journal position", query).await?.rows_affected() == 1)
     }
 
-    async fn write_episodes(&mut self, fresh: &Fresh<'_>) -> Result<Vec<RowId>, StoreError> {
+    async fn write_episodes(&mut self, fresh: &Fresh<'_>) -> Result<Vec<EpisodeKey>, StoreError> {
         self.write_shows(fresh).await?;
         let mut keys = Vec::with_capacity(fresh.rows.len());
         for rows in fresh.rows.chunks(CHUNK) {
             let query = sqlx::query(include_str!("../sql/postgres/episodes.sql"))
-                .bind(column(rows, |row| row.show.as_ref()))
-                .bind(column(rows, |row| row.slug.as_ref()))
-                .bind(column(rows, |row| row.path.as_ref()))
-                .bind(column(rows, |row| row.title.as_deref()))
-                .bind(column(rows, |row| row.published_at.map(Timestamp::to_utc)))
-                .bind(column(rows, |row| row.bytes))
-                .bind(column(rows, |row| row.duration_seconds));
+                .bind(column_of(rows, |row| row.show.as_ref()))
+                .bind(column_of(rows, |row| row.slug.as_ref()))
+                .bind(column_of(rows, |row| row.path.as_ref()))
+                .bind(column_of(rows, |row| row.title.as_deref()))
+                .bind(column_of(rows, |row| row.published_at.map(Timestamp::to_utc)))
+                .bind(column_of(rows, |row| row.bytes))
+                .bind(column_of(rows, |row| row.duration_seconds));
             self.execute("writing episodes", query).await?;
-            let found: Vec<i64> = sqlx::query_scalar(include_str!("../sql/postgres/episode_ids.sql"))
-                .bind(column(rows, |row| row.show.as_ref()))
-                .bind(column(rows, |row| row.slug.as_ref()))
+            let found: Vec<(i64, i64)> = sqlx::query_as(include_str!("../sql/postgres/episode_ids.sql"))
+                .bind(column_of(rows, |row| row.show.as_ref()))
+                .bind(column_of(rows, |row| row.slug.as_ref()))
                 .fetch_all(&mut *self.0)
                 .await
                 .map_err(StoreError::doing("reading the keys of episodes"))?;
-            keys.extend(found.into_iter().map(RowId));
+            let key = |(episode, show)| EpisodeKey { episode: RowId(episode), show: RowId(show) };
+            keys.extend(found.into_iter().map(key));
         }
         Ok(keys)
     }
 
-    async fn add_hours(&mut self, claim: Claim, rows: &[HourRow]) -> Result<(), StoreError> {
-        for rows in rows.chunks(CHUNK) {
-            let hours: Vec<DateTime<Utc>> = column(rows, |row| row.hour.start().to_utc());
-            let query = sqlx::query(include_str!("../sql/postgres/episode_hours.sql"))
-                .bind(claim.instance.0)
-                .bind(column(rows, |row| row.episode.0))
-                .bind(hours)
-                .bind(column(rows, |row| row.downloads));
-            self.execute("adding to episode_hour", query).await?;
-        }
-        Ok(())
-    }
-
-    async fn add_days(&mut self, claim: Claim, rows: &[DayRow]) -> Result<(), StoreError> {
-        for rows in rows.chunks(CHUNK) {
-            let query = sqlx::query(include_str!("../sql/postgres/episode_days.sql"))
-                .bind(claim.instance.0)
-                .bind(column(rows, |row| row.episode.0))
-                .bind(column(rows, |row| row.day.to_date()))
-                .bind(column(rows, |row| row.change.downloads))
-                .bind(column(rows, |row| row.change.listeners))
-                .bind(column(rows, |row| row.change.requests))
-                .bind(column(rows, |row| row.change.delivered_bytes))
-                .bind(column(rows, |row| row.change.body_bytes))
-                .bind(column(rows, |row| row.change.addresses));
-            self.execute("adding to episode_day", query).await?;
-        }
-        Ok(())
-    }
-
-    async fn add_fates(&mut self, claim: Claim, rows: &[FateRow<'_>]) -> Result<(), StoreError> {
-        for rows in rows.chunks(CHUNK) {
-            let query = sqlx::query(include_str!("../sql/postgres/fate_days.sql"))
-                .bind(claim.instance.0)
-                .bind(column(rows, |row| UtcDay::to_date(row.day)))
-                .bind(column(rows, |row| row.source.as_ref()))
-                .bind(column(rows, |row| row.fate.name()))
-                .bind(column(rows, |row| row.fate.reason()))
-                .bind(column(rows, |row| row.change.requests))
-                .bind(column(rows, |row| row.change.body_bytes));
-            self.execute("adding to fate_day", query).await?;
+    async fn add(&mut self, claim: Claim, sheet: &Sheet<'_>) -> Result<(), StoreError> {
+        let rows = sheet.rows();
+        for start in (0..rows).step_by(CHUNK) {
+            let chunk = start..rows.min(start + CHUNK);
+            let query = sqlx::query(sheet.statement.postgres).bind(claim.instance.0);
+            let query = sheet.columns.iter().fold(query, |query, column| bind(query, column, chunk.clone()));
+            self.execute(sheet.doing, query).await?;
         }
         Ok(())
     }

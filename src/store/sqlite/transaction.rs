@@ -6,8 +6,9 @@ use sqlx::sqlite::{SqliteArguments, SqliteQueryResult};
 
 use crate::store::StoreError;
 use crate::store::backend::{Claim, Transaction, to_column};
-use crate::store::episodes::{EpisodeRow, Fresh};
-use crate::store::rows::{DayRow, FateRow, HourRow, RowId};
+use crate::store::episodes::{EpisodeKey, EpisodeRow, Fresh};
+use crate::store::rows::RowId;
+use crate::store::sheet::{Column, Sheet};
 use crate::units::JournalPosition;
 
 pub(in crate::store) struct SqliteTransaction(pub(super) sqlx::Transaction<'static, Sqlite>);
@@ -21,7 +22,7 @@ impl SqliteTransaction {
         query.execute(&mut *self.0).await.map_err(StoreError::doing(doing))
     }
 
-    async fn write_episode(&mut self, row: &EpisodeRow<'_>) -> Result<RowId, StoreError> {
+    async fn write_episode(&mut self, row: &EpisodeRow<'_>) -> Result<EpisodeKey, StoreError> {
         let query = sqlx::query(include_str!("../sql/sqlite/episode.sql"))
             .bind(row.show.as_ref())
             .bind(row.slug.as_ref())
@@ -31,13 +32,13 @@ impl SqliteTransaction {
             .bind(row.bytes)
             .bind(row.duration_seconds);
         self.execute("writing an episode", query).await?;
-        let key = sqlx::query_scalar(include_str!("../sql/sqlite/episode_id.sql"))
+        let (episode, show) = sqlx::query_as(include_str!("../sql/sqlite/episode_id.sql"))
             .bind(row.show.as_ref())
             .bind(row.slug.as_ref())
             .fetch_one(&mut *self.0)
             .await
             .map_err(StoreError::doing("reading the key of an episode"))?;
-        Ok(RowId(key))
+        Ok(EpisodeKey { episode: RowId(episode), show: RowId(show) })
     }
 }
 
@@ -56,7 +57,7 @@ impl Transaction for SqliteTransaction {
         Ok(self.execute("moving the journal position", query).await?.rows_affected() == 1)
     }
 
-    async fn write_episodes(&mut self, fresh: &Fresh<'_>) -> Result<Vec<RowId>, StoreError> {
+    async fn write_episodes(&mut self, fresh: &Fresh<'_>) -> Result<Vec<EpisodeKey>, StoreError> {
         for (slug, title) in fresh.shows() {
             let query = sqlx::query(include_str!("../sql/sqlite/show.sql")).bind(slug).bind(title);
             self.execute("writing a show", query).await?;
@@ -68,46 +69,21 @@ impl Transaction for SqliteTransaction {
         Ok(keys)
     }
 
-    async fn add_hours(&mut self, claim: Claim, rows: &[HourRow]) -> Result<(), StoreError> {
-        for row in rows {
-            let query = sqlx::query(include_str!("../sql/sqlite/episode_hour.sql"))
-                .bind(claim.instance.0)
-                .bind(row.episode.0)
-                .bind(row.hour.to_string())
-                .bind(row.downloads);
-            self.execute("adding to episode_hour", query).await?;
-        }
-        Ok(())
-    }
-
-    async fn add_days(&mut self, claim: Claim, rows: &[DayRow]) -> Result<(), StoreError> {
-        for row in rows {
-            let query = sqlx::query(include_str!("../sql/sqlite/episode_day.sql"))
-                .bind(claim.instance.0)
-                .bind(row.episode.0)
-                .bind(row.day.to_string())
-                .bind(row.change.downloads)
-                .bind(row.change.listeners)
-                .bind(row.change.requests)
-                .bind(row.change.delivered_bytes)
-                .bind(row.change.body_bytes)
-                .bind(row.change.addresses);
-            self.execute("adding to episode_day", query).await?;
-        }
-        Ok(())
-    }
-
-    async fn add_fates(&mut self, claim: Claim, rows: &[FateRow<'_>]) -> Result<(), StoreError> {
-        for row in rows {
-            let query = sqlx::query(include_str!("../sql/sqlite/fate_day.sql"))
-                .bind(claim.instance.0)
-                .bind(row.day.to_string())
-                .bind(row.source.as_ref())
-                .bind(row.fate.name())
-                .bind(row.fate.reason())
-                .bind(row.change.requests)
-                .bind(row.change.body_bytes);
-            self.execute("adding to fate_day", query).await?;
+    async fn add(&mut self, claim: Claim, sheet: &Sheet<'_>) -> Result<(), StoreError> {
+        for at in 0..sheet.rows() {
+            let mut query = sqlx::query(sheet.statement.sqlite).bind(claim.instance.0);
+            for column in &sheet.columns {
+                query = match column {
+                    Column::Integers(values) => query.bind(values[at]),
+                    Column::MaybeIntegers(values) => query.bind(values[at]),
+                    Column::Texts(values) => query.bind(values[at].as_ref()),
+                    Column::MaybeTexts(values) => query.bind(values[at]),
+                    Column::Days(values) => query.bind(values[at].to_string()),
+                    Column::Hours(values) => query.bind(values[at].to_string()),
+                    Column::Bytes(values) => query.bind(values[at]),
+                };
+            }
+            self.execute(sheet.doing, query).await?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use castmeter::attribution::Fate;
 use castmeter::rollup::{Delta, LineCount};
-use castmeter::store::{Commit, EpisodeDownloads, FateTotal, StoreError, Totals};
+use castmeter::store::{EpisodeDownloads, FateTotal, StoreError, Totals};
 use castmeter::units::{EpisodeId, JournalPosition, SourceId, UtcDay};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
@@ -278,8 +278,8 @@ async fn reads(database: Database) {
         delta.merge(&delta_of(EpisodeId(id), day, n));
     }
     delta.fate_days.insert((DAY, SourceId(1), BOT), LineCount { requests: 2, body_bytes: 20 });
-    let commit =
-        Commit { position: JournalPosition(1), delta: &delta, episodes: &episodes, sources: &source_names() };
+    let sources = source_names();
+    let commit = commit(JournalPosition(1), &delta, &episodes, &sources);
     writer.commit(&commit).await.unwrap();
 
     let totals = |n| Totals { downloads: n, requests: 3 * n, delivered_bytes: 4 * n, body_bytes: 5 * n };

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use castmeter::store::{Commit, Settings, Store, StoreError};
+use castmeter::store::{Settings, Store, StoreError};
 use castmeter::units::{EpisodeId, JournalPosition};
 use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
@@ -66,8 +66,7 @@ async fn a_silent_network_is_given_up() {
     assert!(error.is_transient());
     proxy.set(Fault::None);
     let sources = source_names();
-    let commit =
-        Commit { position: JournalPosition(2), delta: &delta, episodes: &episodes, sources: &sources };
+    let commit = commit(JournalPosition(2), &delta, &episodes, &sources);
     writer.commit_until_done(&commit, &CancellationToken::new(), |_, _| ()).await.unwrap();
     assert_eq!(tables(&database.url).await, expected(&[delta.clone(), delta], &episodes, &sources));
 }
@@ -90,7 +89,7 @@ async fn a_server_that_stops_is_waited_for() {
         let committing = tokio::spawn(async move {
             let (mut failed, sources) = (Some(failed), source_names());
             let position = writer.position().next();
-            let commit = Commit { position, delta: &task_delta, episodes: &task_episodes, sources: &sources };
+            let commit = commit(position, &task_delta, &task_episodes, &sources);
             let on_failure = |_: &StoreError, _| {
                 failed.take().into_iter().for_each(|failed| failed.send(()).unwrap());
             };
@@ -115,8 +114,7 @@ async fn waiting_for_a_server_can_be_cancelled() {
     let cancelled = CancellationToken::new();
     let delta = delta_of(EpisodeId(0), DAY, 1);
     let (episodes, sources) = ([episode("a", "1")], source_names());
-    let commit =
-        Commit { position: JournalPosition(1), delta: &delta, episodes: &episodes, sources: &sources };
+    let commit = commit(JournalPosition(1), &delta, &episodes, &sources);
     let answer = writer.commit_until_done(&commit, &cancelled, |_, _| cancelled.cancel()).await;
     assert!(matches!(answer, Err(StoreError::Stopped)));
 }
@@ -146,7 +144,7 @@ async fn connections_ended_in_the_middle_of_commits() {
     let (failures, sources) = (AtomicU32::new(0), source_names());
     for delta in &deltas {
         let position = writer.position().next();
-        let commit = Commit { position, delta, episodes: &episodes, sources: &sources };
+        let commit = commit(position, delta, &episodes, &sources);
         // Its own pauses are longer than the killer's; short ones hit more.
         while let Err(error) = writer.commit(&commit).await {
             assert!(error.is_transient(), "{error}");

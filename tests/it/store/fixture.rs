@@ -1,11 +1,15 @@
 //! Databases, episodes and deltas for the store's tests, and what the tables must say in the end.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use castmeter::attribution::{Episode, Fate, Reason};
-use castmeter::rollup::{Delta, EpisodeDay, LineCount};
+use castmeter::attribution::agent::DeviceClass;
+use castmeter::attribution::{AgentNames, Episode, Fate, Labels, Reason, Referrer};
+use castmeter::rollup::{Delta, EpisodeDay, ExclusionKey, FeedDay, LineCount, ListenBins, TrafficKey};
 use castmeter::store::{Commit, Settings, Store, StoreError, Writer};
-use castmeter::units::{EpisodeId, JournalPosition, SourceId, Timestamp, UtcDay, UtcHour};
+use castmeter::units::{
+    AgentId, Country, EpisodeId, JournalPosition, LabelId, SourceId, Timestamp, UtcDay, UtcHour,
+};
 use tempfile::TempDir;
 
 use crate::postgres::Server;
@@ -66,23 +70,56 @@ pub fn source_names() -> Vec<String> {
 /// 2026-11-01.
 pub const DAY: UtcDay = UtcDay(20_758);
 
+/// What the agents and labels in deltas here stand for.
+static NAMES: LazyLock<(Vec<AgentNames>, Labels)> = LazyLock::new(|| {
+    let agents = [
+        ("Overcast", DeviceClass::Phone),
+        ("Firefox", DeviceClass::Desktop),
+        ("Overcast", DeviceClass::Phone),
+    ];
+    let mut labels = Labels::default();
+    for text in ["BY", "FRA", "HIT", "built-in 2026-11-23: curl/", "/night/feed", "Feedly"] {
+        let Labels { regions, pops, cache_states, rules, feeds, services } = &mut labels;
+        for set in [regions, pops, cache_states, rules, feeds, services] {
+            set.intern(text.as_bytes());
+        }
+    }
+    (agents.map(|(app, device)| AgentNames { app: app.into(), device }).to_vec(), labels)
+});
+const GERMANY: &[u8] = b"DE";
+const NAMED: [LabelId; 6] = [LabelId(2), LabelId(3), LabelId(4), LabelId(5), LabelId(6), LabelId(7)];
+
 /// A delta in which every number is `n` or a multiple of it, for one episode and one day.
 pub fn delta_of(episode: EpisodeId, day: UtcDay, n: i64) -> Delta {
+    let [region, pop, cache_state, rule, feed, service] = NAMED;
+    let country = Country::parse(GERMANY);
     let mut delta = Delta::default();
     delta.episode_hours.insert((episode, UtcHour(day.0 * 24 + 5)), n);
     delta.episode_days.insert(
         (episode, day),
         EpisodeDay {
             downloads: n,
+            bulk_downloads: 7 * n,
+            progressive_downloads: 8 * n,
             listeners: 2 * n,
             requests: 3 * n,
             delivered_bytes: 4 * n,
             body_bytes: 5 * n,
             addresses: 6 * n,
-            ..EpisodeDay::default()
         },
     );
-    delta.fate_days.insert((day, SourceId(0), Fate::Valid), LineCount { requests: 3 * n, body_bytes: 5 * n });
+    let lines = LineCount { requests: 3 * n, body_bytes: 5 * n };
+    delta.fate_days.insert((day, SourceId(0), Fate::Valid), lines);
+    delta.launch_hours.insert((episode, 719), n);
+    let mut bins = ListenBins::default();
+    (bins.covered[0], bins.covered[99], bins.furthest[99]) = (9 * n, n, n);
+    delta.listen_bins.insert(episode, Box::new(bins));
+    delta.audiences.insert((episode, day, country, AgentId(1)), n);
+    delta.regions.insert((episode, day, country, region), n);
+    delta.referrers.insert((episode, day, Referrer::Search), n);
+    delta.exclusions.insert(ExclusionKey { day, episode, reason: Reason::Bot, rule }, lines);
+    delta.feed_days.insert((feed, service, day), FeedDay { subscribers: 0, clients: n });
+    delta.traffic.insert(TrafficKey { episode, day, status: 206, pop, cache_state }, lines);
     delta
 }
 
@@ -116,13 +153,41 @@ impl Numbers {
                 delivered_bytes: bytes,
                 body_bytes: -bytes,
                 addresses: self.below(5) - 2,
-                ..EpisodeDay::default()
+                bulk_downloads: self.below(5) - 2,
+                progressive_downloads: self.below(5) - 2,
             };
             delta.episode_days.entry((episode, day)).or_default().add(&change);
             let count = LineCount { requests: n, body_bytes: bytes };
             delta.fate_days.entry((day, source, fate)).or_default().add(&count);
+            self.add_numbers(&mut delta, episode, day, n);
         }
         delta
+    }
+
+    /// To the tables that are not of the first migration.
+    fn add_numbers(&mut self, delta: &mut Delta, episode: EpisodeId, day: UtcDay, n: i64) {
+        let label = |numbers: &mut Self| LabelId(u16::try_from(numbers.below(8)).expect("few"));
+        let country = Country::parse([&b""[..], b"DE", b"US"][usize::try_from(self.below(3)).expect("few")]);
+        let agent = AgentId(u32::try_from(self.below(3)).expect("few"));
+        let referrer = Referrer::ALL[usize::try_from(self.below(6)).expect("few")];
+        let (region, rule, feed, service) = (label(self), label(self), label(self), label(self));
+        let (pop, cache_state) = (label(self), label(self));
+        let status = u16::try_from(200 + self.below(3)).expect("few");
+        let lines = LineCount { requests: n, body_bytes: self.below(99) };
+        let age = u16::try_from(self.below(720)).expect("few");
+        let bin = usize::try_from(self.below(100)).expect("few");
+        let feed_day = FeedDay { subscribers: self.below(99), clients: n };
+        *delta.launch_hours.entry((episode, age)).or_default() += n;
+        let bins = delta.listen_bins.entry(episode).or_default();
+        (bins.covered[bin], bins.furthest[99 - bin]) = (n, -n);
+        *delta.audiences.entry((episode, day, country, agent)).or_default() += n;
+        *delta.regions.entry((episode, day, country, region)).or_default() += n;
+        *delta.referrers.entry((episode, day, referrer)).or_default() += n;
+        let key = ExclusionKey { day, episode, reason: Reason::Vpn, rule };
+        delta.exclusions.entry(key).or_default().add(&lines);
+        delta.feed_days.entry((feed, service, day)).or_default().add(&feed_day);
+        let key = TrafficKey { episode, day, status, pop, cache_state };
+        delta.traffic.entry(key).or_default().add(&lines);
     }
 }
 
@@ -164,8 +229,90 @@ pub fn expected(deltas: &[Delta], episodes: &[Episode], sources: &[String]) -> T
             format!("fate_day|{day}|{source}|{}|{reason}|{}|{}", fate.name(), c.requests, c.body_bytes)
         },
     ));
+    rows.extend(expected_numbers(&sum, slugs));
     rows.sort_unstable();
     Tables(rows)
+}
+
+/// The rows of the tables that are not of the first migration. Several ids of one name are one row.
+fn expected_numbers(sum: &Delta, slugs: impl Fn(EpisodeId) -> String) -> Vec<String> {
+    let (agents, labels) = &*NAMES;
+    let mut rows = BTreeMap::<String, [i64; 2]>::new();
+    let mut add = |key: String, numbers: [i64; 2]| {
+        let row = rows.entry(key).or_default();
+        *row = [row[0] + numbers[0], row[1] + numbers[1]];
+    };
+    let lines = |count: &LineCount| [count.requests, count.body_bytes];
+    for ((id, day), it) in &sum.episode_days {
+        add(format!("2listening_day|{}|{day}", slugs(*id)), [it.bulk_downloads, it.progressive_downloads]);
+    }
+    for ((id, age), n) in &sum.launch_hours {
+        add(format!("1launch_hour|{}|{age}", slugs(*id)), [*n, 0]);
+    }
+    for (id, bins) in &sum.listen_bins {
+        for bin in 0..100 {
+            add(format!("2listen_bin|{}|{bin}", slugs(*id)), [bins.covered[bin], bins.furthest[bin]]);
+        }
+    }
+    for ((id, day, country, agent), n) in &sum.audiences {
+        let AgentNames { app, device } = &agents[agent.0 as usize];
+        add(format!("1audience_slice|{}|{day}|{}|{app}|{device}", slugs(*id), country.as_str()), [*n, 0]);
+    }
+    for ((id, day, country, region), n) in &sum.regions {
+        let region = labels.regions.text(*region);
+        add(format!("1region_day|{}|{day}|{}|{region}", slugs(*id), country.as_str()), [*n, 0]);
+    }
+    for ((id, day, referrer), n) in &sum.referrers {
+        add(format!("1referrer_day|{}|{day}|{referrer}", slugs(*id)), [*n, 0]);
+    }
+    for (key, count) in &sum.exclusions {
+        let rule = labels.rules.text(key.rule);
+        let slugs = slugs(key.episode);
+        add(format!("2exclusion_day|{slugs}|{}|{}|{rule}", key.day, key.reason.name()), lines(count));
+    }
+    for (key, count) in &sum.traffic {
+        let (pop, state) = (labels.pops.text(key.pop), labels.cache_states.text(key.cache_state));
+        let slugs = slugs(key.episode);
+        add(format!("2traffic_slice|{slugs}|{}|{}|{pop}|{state}", key.day, key.status), lines(count));
+    }
+    let changed = rows.into_iter().filter(|(_, numbers)| *numbers != [0, 0]);
+    let mut rows: Vec<String> = changed
+        .map(|(key, [a, b])| match key.split_at(1) {
+            ("1", key) => format!("{key}|{a}"),
+            (_, key) => format!("{key}|{a}|{b}"),
+        })
+        .collect();
+    let read = sum.feed_days.iter().filter(|(_, it)| **it != FeedDay::default());
+    rows.extend(read.map(|((feed, service, day), it)| {
+        let (feed, service) = (labels.feeds.text(*feed), labels.services.text(*service));
+        format!("feed_day|{feed}|{service}|{day}|{}|{}", it.subscribers, it.clients)
+    }));
+    rows
+}
+
+/// The same counts of other episodes.
+pub fn with_episodes(delta: Delta, rename: impl Fn(EpisodeId) -> EpisodeId) -> Delta {
+    let name = &rename;
+    Delta {
+        episode_hours: delta.episode_hours.into_iter().map(|(k, v)| ((name(k.0), k.1), v)).collect(),
+        episode_days: delta.episode_days.into_iter().map(|(k, v)| ((name(k.0), k.1), v)).collect(),
+        launch_hours: delta.launch_hours.into_iter().map(|(k, v)| ((name(k.0), k.1), v)).collect(),
+        listen_bins: delta.listen_bins.into_iter().map(|(k, v)| (name(k), v)).collect(),
+        audiences: delta.audiences.into_iter().map(|(k, v)| ((name(k.0), k.1, k.2, k.3), v)).collect(),
+        regions: delta.regions.into_iter().map(|(k, v)| ((name(k.0), k.1, k.2, k.3), v)).collect(),
+        referrers: delta.referrers.into_iter().map(|(k, v)| ((name(k.0), k.1, k.2), v)).collect(),
+        exclusions: delta
+            .exclusions
+            .into_iter()
+            .map(|(k, v)| (ExclusionKey { episode: name(k.episode), ..k }, v))
+            .collect(),
+        traffic: delta
+            .traffic
+            .into_iter()
+            .map(|(k, v)| (TrafficKey { episode: name(k.episode), ..k }, v))
+            .collect(),
+        ..delta
+    }
 }
 
 /// Commits to the position that follows the writer's.
@@ -180,7 +327,17 @@ pub async fn commit_at(
     delta: &Delta,
     episodes: &[Episode],
 ) -> Result<(), StoreError> {
-    writer.commit(&Commit { position, delta, episodes, sources: &source_names() }).await
+    writer.commit(&commit(position, delta, episodes, &source_names())).await
+}
+
+/// With the agents and labels that deltas here are of.
+pub fn commit<'a>(
+    position: JournalPosition,
+    delta: &'a Delta,
+    episodes: &'a [Episode],
+    sources: &'a [String],
+) -> Commit<'a> {
+    Commit { position, delta, episodes, sources, agents: &NAMES.0, labels: &NAMES.1 }
 }
 
 /// A reason that tests can name.

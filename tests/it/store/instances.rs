@@ -39,11 +39,7 @@ async fn instances_start_and_commit_at_the_same_time() {
             let mut sorted = Delta::default();
             let unrotated = |id: EpisodeId| EpisodeId((id.0 + u32::from(instance) * 15) % 60);
             for delta in deltas {
-                let mut renamed = Delta { fate_days: delta.fate_days, ..Delta::default() };
-                renamed.episode_hours =
-                    delta.episode_hours.iter().map(|(k, v)| ((unrotated(k.0), k.1), *v)).collect();
-                renamed.episode_days =
-                    delta.episode_days.iter().map(|(k, v)| ((unrotated(k.0), k.1), *v)).collect();
+                let renamed = with_episodes(delta, unrotated);
                 sorted.merge(&renamed);
             }
             sorted

@@ -3,7 +3,7 @@
 use castmeter::rollup::Delta;
 use castmeter::store::{Settings, Store};
 use castmeter::units::{EpisodeId, UtcDay, UtcHour};
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::fixture::*;
 use crate::postgres::Server;
@@ -56,11 +56,22 @@ async fn a_dropped_month_comes_back_when_it_is_needed() {
     let mut writer = database.writer().await;
     commit_next(&mut writer, &delta, &episodes).await.unwrap();
     let mut connection = PgConnection::connect(&database.url).await.unwrap();
-    sqlx::raw_sql("DROP TABLE episode_hour_2026_11, episode_day_2026_11")
-        .execute(&mut connection)
-        .await
-        .unwrap();
-    sqlx::raw_sql("DELETE FROM fate_day").execute(&mut connection).await.unwrap();
+    for table in [
+        "episode_hour",
+        "episode_day",
+        "audience_slice",
+        "region_day",
+        "referrer_day",
+        "exclusion_day",
+        "traffic_slice",
+    ] {
+        let drop = AssertSqlSafe(format!("DROP TABLE {table}_2026_11"));
+        sqlx::query(drop).execute(&mut connection).await.unwrap();
+    }
+    for table in ["fate_day", "launch_hour", "listen_bin", "feed_day"] {
+        let delete = AssertSqlSafe(format!("DELETE FROM {table}"));
+        sqlx::query(delete).execute(&mut connection).await.unwrap();
+    }
     let error = commit_next(&mut writer, &delta, &episodes).await.unwrap_err();
     assert!(error.is_transient(), "{error}");
     commit_next(&mut writer, &delta, &episodes).await.unwrap();
@@ -87,16 +98,28 @@ async fn published_columns_keep_their_types() {
     let database = Database::postgres().await;
     database.writer().await;
     let columns = "SELECT table_name || ' ' || string_agg(column_name || ' ' || udt_name, ', ' ORDER BY ordinal_position) \
-        FROM information_schema.columns WHERE table_name IN ('show', 'episode', 'episode_hour', 'episode_day', 'fate_day') \
-        GROUP BY table_name ORDER BY table_name";
+        FROM information_schema.columns WHERE table_name IN ('show', 'episode', 'episode_hour', 'episode_day', 'fate_day', \
+        'launch_hour', 'listen_bin', 'audience_slice', 'region_day', 'referrer_day', 'exclusion_day', 'feed_day', \
+        'traffic_slice', 'reach_sketch', 'reach_span') GROUP BY table_name ORDER BY table_name";
     let expected = [
+        "audience_slice episode_id int8, day date, country text, app text, device text, downloads int8, instance_id int8",
         "episode id int8, show_id int8, slug text, path text, title text, published_at timestamptz, bytes int8, \
          duration_seconds float8",
         "episode_day episode_id int8, day date, downloads int8, listeners int8, requests int8, delivered_bytes int8, \
-         body_bytes int8, addresses int8, instance_id int8",
+         body_bytes int8, addresses int8, instance_id int8, bulk_downloads int8, progressive_downloads int8",
         "episode_hour episode_id int8, hour timestamptz, downloads int8, instance_id int8",
+        "exclusion_day day date, episode_id int8, reason text, rule text, requests int8, body_bytes int8, instance_id int8",
         "fate_day day date, source text, fate text, reason text, requests int8, body_bytes int8, instance_id int8",
+        "feed_day feed text, service text, day date, subscribers int8, clients int8, instance_id int8",
+        "launch_hour episode_id int8, age_hours int4, downloads int8, instance_id int8",
+        "listen_bin episode_id int8, bin int4, covered int8, furthest int8, instance_id int8",
+        "reach_sketch scope text, scope_id int8, span text, starts date, sketch bytea, instance_id int8",
+        "reach_span scope text, scope_id int8, span text, starts date, listeners int8",
+        "referrer_day episode_id int8, day date, referrer text, downloads int8, instance_id int8",
+        "region_day episode_id int8, day date, country text, region text, downloads int8, instance_id int8",
         "show id int8, slug text, title text",
+        "traffic_slice episode_id int8, day date, status int4, pop text, cache_state text, requests int8, \
+         body_bytes int8, instance_id int8",
     ];
     assert_eq!(column(&database.url, columns).await, expected);
 }

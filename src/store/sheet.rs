@@ -1,0 +1,68 @@
+//! Rows of one table on their way to a database, column by column.
+//!
+//! Postgres takes a column as one array, thousands of rows a statement; SQLite takes a row at a time. So each table has
+//! a statement for either, and neither database knows the tables.
+
+use std::borrow::Cow;
+
+use crate::units::{UtcDay, UtcHour};
+
+/// The rows of one table, sorted by its key, each key once.
+pub(super) struct Sheet<'a> {
+    /// What is being done, for errors.
+    pub(super) doing: &'static str,
+    pub(super) statement: Statement,
+    /// All of the same length, in the order of the statement's parameters after the instance.
+    pub(super) columns: Vec<Column<'a>>,
+}
+
+/// The same in either database: `$1` is the instance, `$2` and on are the columns (Postgres) or the values (SQLite).
+#[derive(Clone, Copy)]
+pub(super) struct Statement {
+    pub(super) sqlite: &'static str,
+    pub(super) postgres: &'static str,
+}
+
+pub(super) enum Column<'a> {
+    Integers(Vec<i64>),
+    /// A null is not known.
+    MaybeIntegers(Vec<Option<i64>>),
+    Texts(Vec<Cow<'a, str>>),
+    MaybeTexts(Vec<Option<&'a str>>),
+    Days(Vec<UtcDay>),
+    Hours(Vec<UtcHour>),
+    Bytes(Vec<&'a [u8]>),
+}
+
+impl Column<'_> {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Integers(values) => values.len(),
+            Self::MaybeIntegers(values) => values.len(),
+            Self::Texts(values) => values.len(),
+            Self::MaybeTexts(values) => values.len(),
+            Self::Days(values) => values.len(),
+            Self::Hours(values) => values.len(),
+            Self::Bytes(values) => values.len(),
+        }
+    }
+}
+
+impl Sheet<'_> {
+    pub(super) fn rows(&self) -> usize {
+        let rows = self.columns.first().map_or(0, Column::len);
+        debug_assert!(self.columns.iter().all(|column| column.len() == rows), "{}", self.doing);
+        rows
+    }
+}
+
+/// The statements of a table, from their files.
+macro_rules! statement {
+    ($sqlite:literal, $postgres:literal) => {
+        Statement {
+            sqlite: include_str!(concat!("sql/sqlite/", $sqlite, ".sql")),
+            postgres: include_str!(concat!("sql/postgres/", $postgres, ".sql")),
+        }
+    };
+}
+pub(super) use statement;

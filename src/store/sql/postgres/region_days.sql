@@ -1,0 +1,4 @@
+INSERT INTO region_day AS t (instance_id, episode_id, day, country, region, downloads)
+SELECT $1, new.*
+FROM unnest($2::bigint[], $3::date[], $4::text[], $5::text[], $6::bigint[]) AS new
+ON CONFLICT (episode_id, day, country, region, instance_id) DO UPDATE SET downloads = t.downloads + excluded.downloads
