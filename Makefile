@@ -3,13 +3,17 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint format bench fuzz
+.PHONY: help demo test build lint format bench fuzz crash
 
 # Where rustup puts cargo; not in the PATH of the shell that has just installed it.
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 # How long each fuzz target runs, in seconds.
 FUZZ_SECONDS ?= 60
+
+# How often the service is killed, and with which store: sqlite, postgres or both. CRASH_SEED repeats a run's traffic.
+CRASH_KILLS ?= 100
+CRASH_STORE ?= both
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -46,3 +50,8 @@ fuzz: ## Fuzz each target for FUZZ_SECONDS (60), from its seeds; make test repla
 	  mkdir -p "fuzz/corpus/$$target"; \
 	  cargo +nightly fuzz run "$$target" "fuzz/corpus/$$target" "fuzz/seeds/$$target" -- -max_total_time=$(FUZZ_SECONDS); \
 	done
+
+crash: ## Kill the service CRASH_KILLS (100) times for each CRASH_STORE (both), under load; make test does so a few times
+	@scripts/setup.sh test
+	CRASH_KILLS=$(CRASH_KILLS) CRASH_STORE=$(CRASH_STORE) \
+	  cargo test --locked --test crash killed_over_and_over -- --nocapture --test-threads=1

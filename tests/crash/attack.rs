@@ -4,6 +4,7 @@ use std::env;
 use std::fs::{self, OpenOptions};
 use std::path::PathBuf;
 use std::thread;
+use std::time::Duration;
 
 use castmeter::journal::inspect;
 use sqlx::{Connection, SqliteConnection};
@@ -69,7 +70,7 @@ impl Round {
         };
         let with_changes = number % 2 == 1;
         let lines = (LINES_A_KILL * kills.max(4)) as u64;
-        let shape = Shape { lines, with_stream: with_changes, with_changes };
+        let shape = Shape { lines, pause: Duration::ZERO, with_stream: with_changes, with_changes };
         Self { numbers: Numbers::new(seed), kills, shape, settings, sabotage: None }
     }
 

@@ -69,6 +69,12 @@ impl fmt::Display for Report {
 }
 
 impl Report {
+    /// Fails unless nothing was lost and nothing doubled; else tells what was done.
+    pub fn expect_clean(&self, what: &str) {
+        assert!(self.is_clean(), "{what}: {self}");
+        eprintln!("{what}: {self}");
+    }
+
     pub fn is_clean(&self) -> bool {
         self.lost == 0 && self.doubled == 0 && self.faults.is_empty()
     }
@@ -110,6 +116,16 @@ pub fn judge(traffic: &Traffic, outcome: &Outcome, journal: &Path, tables: &Tabl
             .faults
             .push(format!("{} lines are in the journal, {counted} have a fate", line_count(&kept.lines)));
     }
+    report
+}
+
+/// Judges a service whose journal does not hold all any more: every batch was acknowledged, and once.
+pub fn judge_tables(traffic: &Traffic, outcome: &Outcome, tables: &Tables) -> Report {
+    assert!(outcome.sent.iter().all(|sent| *sent == Sent::Acknowledged) && outcome.sent_again == 0);
+    let lines: Vec<u8> = traffic.all_batches().flat_map(|batch| batch.lines.clone()).collect();
+    let mut report = Report { batches: outcome.sent.len(), lines: line_count(&lines), ..Report::default() };
+    report.compare("of the batches", &as_counted(tables), &traffic.counted(&lines));
+    report.compare("by the hour", &hours(tables), &traffic.counted_hours(&lines));
     report
 }
 

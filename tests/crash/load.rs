@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -61,6 +61,9 @@ struct State {
     target: Option<Addresses>,
     /// Counts the targets.
     generation: usize,
+    /// So many batches may be taken, for now.
+    limit: usize,
+    taken: usize,
     /// Nothing is added any more.
     is_complete: bool,
 }
@@ -74,6 +77,7 @@ impl Load {
                 sent: vec![Sent::Waiting; traffic.all_batches().count()],
                 ..Outcome::default()
             },
+            limit: usize::MAX,
             ..State::default()
         };
         let shared = Arc::new(Shared {
@@ -106,25 +110,38 @@ impl Load {
         self.shared.change(|state| state.queue.extend(known..all));
     }
 
+    /// Lets senders go on up to that part of all batches, so that some are left for what is to come.
+    pub fn go_on_to(&self, part: usize, parts: usize) {
+        let all = self.shared.traffic.batches.len();
+        self.shared.change(|state| state.limit = all * part / parts);
+    }
+
     pub fn answers(&self) -> usize {
         self.shared.lock().answers
     }
 
-    pub fn refused(&self) -> usize {
-        self.shared.lock().outcome.refused
+    /// Until so many more batches were answered, or nothing is left that may be sent.
+    pub fn wait_for_more(&self, answers: usize) {
+        self.wait_for_answers(self.answers() + answers);
     }
 
-    /// Until there are so many answers, or nothing is left to send.
+    /// Until a batch is refused for the time being.
+    pub fn wait_for_refusal(&self) {
+        let before = self.shared.lock().outcome.refused;
+        drop(self.shared.wait(|state| state.outcome.refused > before));
+    }
+
+    /// Until there are so many answers, or nothing is left that may be sent.
     pub fn wait_for_answers(&self, answers: usize) {
-        drop(
-            self.shared
-                .wait(|state| state.answers >= answers || (state.queue.is_empty() && state.open.is_empty())),
-        );
+        drop(self.shared.wait(|state| {
+            let may_send = !state.queue.is_empty() && state.taken < state.limit;
+            state.answers >= answers || (state.open.is_empty() && !may_send)
+        }));
     }
 
     /// Until all is sent. The service must be there to answer.
     pub fn finish(self) -> Outcome {
-        self.shared.change(|state| state.is_complete = true);
+        self.shared.change(|state| (state.limit, state.is_complete) = (usize::MAX, true));
         self.senders.into_iter().for_each(|sender| sender.join().expect("senders do not fail"));
         std::mem::take(&mut self.shared.lock().outcome)
     }
@@ -132,7 +149,7 @@ impl Load {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no sender failed")
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -144,8 +161,13 @@ impl Shared {
         let (state, waited) = self
             .changed
             .wait_timeout_while(self.lock(), PATIENCE, |state| !holds(state))
-            .expect("no sender failed");
-        assert!(!waited.timed_out(), "nothing happened for {PATIENCE:?}: {:?}", state.outcome);
+            .unwrap_or_else(PoisonError::into_inner);
+        assert!(
+            !waited.timed_out(),
+            "nothing happened for {PATIENCE:?} after {} answers, with {} batches left",
+            state.answers,
+            state.queue.len()
+        );
         state
     }
 
@@ -158,6 +180,7 @@ impl Shared {
                 state.open.remove(&index);
                 state.answers += usize::from(sent == Sent::Acknowledged);
             });
+            thread::sleep(self.traffic.shape.pause);
         }
     }
 
@@ -165,12 +188,14 @@ impl Shared {
     fn take(&self) -> Option<usize> {
         let may_take = |state: &State| {
             let (next, oldest) = (state.queue.front()?, state.open.first());
-            oldest.is_none_or(|oldest| *next < oldest + AHEAD).then_some(())
+            let is_near = oldest.is_none_or(|oldest| *next < oldest + AHEAD);
+            (is_near && state.taken < state.limit).then_some(())
         };
         let ended = |state: &State| state.queue.is_empty() && state.is_complete;
         let mut state = self.wait(|state| may_take(state).is_some() || ended(state));
         let index = state.queue.pop_front()?;
         state.open.insert(index);
+        state.taken += 1;
         Some(index)
     }
 

@@ -7,11 +7,17 @@
 mod support;
 
 mod attack;
+mod clock_steps;
+mod damage;
+mod disk_full;
 mod judge;
 mod kills;
 mod load;
 mod numbers;
+mod postgres_fails;
+mod shutdown;
+mod small_disk;
 mod stage;
 mod traffic;
 
-use support::{counted, postgres, service, tables};
+use support::{counted, postgres, proxy, service, tables};

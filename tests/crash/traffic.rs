@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use castmeter::generate::{self, Options};
 use castmeter::units::UtcDay;
@@ -43,10 +44,18 @@ impl Batch {
 #[derive(Clone, Copy)]
 pub struct Shape {
     pub lines: u64,
+    /// What each sender waits after an answer, so that there is load for longer.
+    pub pause: Duration,
     /// Some of the lines go over syslog.
     pub with_stream: bool,
     /// The catalogue changes, and has an episode more from some time on. No day closes.
     pub with_changes: bool,
+}
+
+impl Shape {
+    /// Enough lines for a second or two over HTTP, and a catalogue that stays.
+    pub const SUSTAINED: Self =
+        Self { lines: 25_000, pause: Duration::from_millis(20), with_stream: false, with_changes: false };
 }
 
 /// The traffic of a run.
@@ -193,13 +202,13 @@ fn rows_of(options: &Options) -> Vec<csv::StringRecord> {
     table.records().map(Result::unwrap).collect()
 }
 
-/// Batches of 2 to 200 lines: the same line twice, as Fastly sends it now and then, must not be two batches of the same
+/// Batches of 2 to 80 lines: the same line twice, as Fastly sends it now and then, must not be two batches of the same
 /// bytes.
 fn cut(lines: &[&[u8]], numbers: &mut Numbers) -> Vec<Batch> {
     let mut batches = Vec::new();
     let mut left = lines;
     while !left.is_empty() {
-        let taken = numbers.within(2..=200);
+        let taken = numbers.within(2..=80);
         let (taken, rest) = left.split_at(if taken + 2 > left.len() { left.len() } else { taken });
         batches.push(Batch::new(taken, numbers));
         left = rest;
