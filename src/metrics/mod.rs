@@ -87,8 +87,8 @@ impl Metrics {
     }
 
     /// The journal is open; its next record gets this position.
-    pub fn journal_opened(&self, next: JournalPosition) {
-        self.change(|counted| counted.pipeline.begin(next));
+    pub fn journal_opened(&self, next: JournalPosition, now: Timestamp) {
+        self.change(|counted| counted.pipeline.begin(next, now));
     }
 
     /// What counting summed up since it published last.

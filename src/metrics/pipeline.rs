@@ -30,8 +30,8 @@ pub struct Pipeline {
     counted: JournalPosition,
     /// None before the store is claimed.
     committed: Option<JournalPosition>,
-    /// What the journal held when the process started.
-    began: JournalPosition,
+    /// What the journal held when the process started, and when that was.
+    began: (JournalPosition, Timestamp),
     counted_lines: u64,
     counted_records: u64,
     /// When the last counted record was received.
@@ -55,7 +55,7 @@ impl Default for Pipeline {
             uncommitted: VecDeque::new(),
             counted: JournalPosition::START,
             committed: None,
-            began: JournalPosition::START,
+            began: (JournalPosition::START, Timestamp::default()),
             counted_lines: 0,
             counted_records: 0,
             last_receipt: None,
@@ -69,8 +69,8 @@ impl Default for Pipeline {
 
 impl Pipeline {
     /// The journal was opened; the next record gets this position.
-    pub fn begin(&mut self, next: JournalPosition) {
-        self.began = next;
+    pub fn begin(&mut self, next: JournalPosition, now: Timestamp) {
+        self.began = (next, now);
     }
 
     /// The store has taken in this much from before.
@@ -124,14 +124,14 @@ impl Pipeline {
 
     /// `next`: the position that the journal's next record gets.
     pub fn backlog(&self, next: JournalPosition, now: Timestamp) -> Backlog {
-        let committed = self.committed.unwrap_or(self.began);
+        let committed = self.committed.unwrap_or(self.began.0);
         let uncounted = next.0.saturating_sub(self.counted.max(committed).0);
         let counted: u64 = self.uncommitted.iter().map(|published| published.lines).sum();
         let mean = self.counted_lines as f64 / self.counted_records.max(1) as f64;
         let lines = counted + (uncounted as f64 * mean.max(1.0)).round() as u64;
         let oldest = match self.uncommitted.front() {
             Some(published) => published.received_at,
-            None if uncounted > 0 => self.last_receipt,
+            None if uncounted > 0 => Some(self.last_receipt.unwrap_or(self.began.1)),
             None => None,
         };
         Backlog { lines, oldest: oldest.map_or(Duration::ZERO, |oldest| now.since(oldest)) }
@@ -163,8 +163,9 @@ mod tests {
     #[test]
     fn the_backlog_is_what_is_not_committed() {
         let mut pipeline = Pipeline::default();
-        pipeline.begin(JournalPosition(10));
-        assert_eq!(backlog(&pipeline, 12, 100), (2, 0), "at least a line each");
+        pipeline.begin(JournalPosition(10), at(70));
+        assert_eq!(backlog(&pipeline, 10, 100), (0, 0));
+        assert_eq!(backlog(&pipeline, 12, 100), (2, 30), "at least a line each, none older than the process");
         pipeline.claimed(JournalPosition(8));
         pipeline.publish(arrived(90, 88, 30), JournalPosition(11));
         pipeline.publish(arrived(95, 94, 10), JournalPosition(12));

@@ -90,7 +90,7 @@ pub async fn start(config: Config) -> Result<Running, ServiceError> {
     let Journal { writer, feed, report, .. } =
         Journal::<Handoff>::open(&folder.join("journal"), config.journal())?;
     report_recovery(&report);
-    metrics.journal_opened(writer.status().next);
+    metrics.journal_opened(writer.status().next, clock.now());
 
     let surroundings = Surroundings { clock: Arc::clone(&clock), observer: metrics.clone() };
     let intake = |unit| Arc::new(JournalIntake::new(writer.clone(), unit));

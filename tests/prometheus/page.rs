@@ -8,6 +8,7 @@ use flate2::read::GzDecoder;
 
 use crate::load::Load;
 use crate::server::promtool;
+use crate::service::{Setup, wait_for};
 
 /// The body and its content type.
 fn scrape(load: &Load, accept: &str) -> (String, String) {
@@ -34,13 +35,15 @@ fn both_formats_hold_all_families_and_promtool_has_no_complaint() {
     let folder = tempfile::tempdir().unwrap();
     let load = Load::start(folder.path());
     // While lines come in, each page accounts for all it has.
-    let mut seen = BTreeSet::new();
+    let mut before = 0.0;
     load.post(|| {
-        let (received, fates) = conservation(&scrape(&load, "*/*").0);
-        assert_eq!(received, fates);
-        seen.insert(received as u64);
+        wait_for("lines to be counted", || {
+            let (received, fates) = conservation(&scrape(&load, "*/*").0);
+            assert_eq!(received, fates);
+            received > before
+        });
+        before = conservation(&scrape(&load, "*/*").0).0;
     });
-    assert!(seen.len() > 1, "{seen:?}");
 
     let (open_metrics, kind) = scrape(&load, "application/openmetrics-text; version=1.0.0");
     assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -97,4 +100,18 @@ fn names_that_clients_choose_cannot_break_the_page() {
     let other = "castmeter_downloads_total{show=\"(other)\",episode=\"(other)\"} ";
     assert_eq!(page.matches(other).count(), 1, "{page}");
     assert!(service.metric("castmeter_label_overflows_total") > 0.0);
+}
+
+/// The metrics by which the alerts of a store that is down go.
+#[test]
+fn a_store_that_does_not_answer_shows_as_backlog() {
+    let folder = tempfile::tempdir().unwrap();
+    let database_url = Some("postgres://nobody@127.0.0.1:1/nothing".to_owned());
+    let service = Setup { database_url, ..Setup::new(folder.path()) }.start();
+    wait_for("an attempt to fail", || service.metric("castmeter_store_failures_total") > 0.0);
+    assert_eq!(service.metric("castmeter_backlog_lines"), 0.0);
+    assert_eq!(service.post(&[], b"a line\n").0, 200);
+    assert_eq!(service.metric("castmeter_backlog_lines"), 1.0);
+    assert!(service.metric("castmeter_backlog_seconds") > 0.0);
+    assert_eq!(service.metric("castmeter_journal_appended_records_total"), 1.0);
 }

@@ -21,6 +21,15 @@ fn every_rule_and_panel_has_what_it_asks_for() {
         prometheus.query(received).first().is_some_and(|(_, lines)| *lines == load.lines() as f64)
     });
 
+    wait_for("all lines to be committed", || {
+        let of_lag = |stage| load.service.metric(&format!("castmeter_{stage}_lag_seconds_count"));
+        of_lag("commit") > 0.0 && of_lag("commit") == of_lag("receipt")
+    });
+    wait_for("the backlog to be gone", || load.service.metric("castmeter_backlog_lines") == 0.0);
+    for metric in ["castmeter_live_listeners", "castmeter_state_bytes", "castmeter_sessions_open"] {
+        assert!(load.service.metric(metric) > 0.0, "{metric}");
+    }
+
     in_every_scrape_each_line_has_one_fate(&prometheus);
     rules::all_evaluate(&prometheus);
     dashboards::all_panels_have_data(&prometheus);
