@@ -96,6 +96,11 @@ impl Metrics {
         self.change(|counted| counted.publish(publication));
     }
 
+    /// How far counting has come, as it published last.
+    pub fn counted_position(&self) -> JournalPosition {
+        self.lock().pipeline.counted()
+    }
+
     /// The store has taken in all up to `position` before this process.
     pub fn store_claimed(&self, position: JournalPosition) {
         self.change(|counted| counted.pipeline.claimed(position));
