@@ -152,6 +152,7 @@ CREATE TABLE reach_sketch (
     span text NOT NULL,
     starts date NOT NULL,
     sketch bytea NOT NULL,
+    key_id bigint,
     instance_id bigint NOT NULL REFERENCES instance,
     PRIMARY KEY (scope, scope_id, span, starts, instance_id)
 ) PARTITION BY RANGE (starts);
@@ -161,6 +162,7 @@ COMMENT ON COLUMN reach_sketch.scope_id IS 'The episode''s or show''s key; 0 for
 COMMENT ON COLUMN reach_sketch.span IS 'As in reach_span; only those that are not merged from days: day, release_1d, release_7d, release_30d, all.';
 COMMENT ON COLUMN reach_sketch.starts IS 'As in reach_span.';
 COMMENT ON COLUMN reach_sketch.sketch IS 'Apache DataSketches HLL sketch in its standard serialised form, of 64-bit keyed hashes of listeners.';
+COMMENT ON COLUMN reach_sketch.key_id IS 'Which key the listeners were hashed under: sketches of different keys cannot be merged. Null where one sketch holds listeners of several.';
 COMMENT ON COLUMN reach_sketch.instance_id IS 'The instance that counted this row.';
 
 CREATE TABLE reach_span (
@@ -175,8 +177,8 @@ COMMENT ON TABLE reach_span IS 'Distinct listeners with at least one valid reque
 COMMENT ON COLUMN reach_span.scope IS 'episode, show or all.';
 COMMENT ON COLUMN reach_span.scope_id IS 'The episode''s or show''s key; 0 for all.';
 COMMENT ON COLUMN reach_span.span IS 'day; week (from Monday), month, rolling_7 and rolling_28 (shows and all only); release_1d, release_7d and release_30d (episodes only): the first 24, 168 and 720 hours since publication; all: of all time.';
-COMMENT ON COLUMN reach_span.starts IS 'The span''s first UTC day; a rolling span ends 6 or 27 days later. 1970-01-01 for release spans and for all.';
-COMMENT ON COLUMN reach_span.listeners IS 'Distinct listeners; null where the listener keys changed within the span, so that nobody can tell.';
+COMMENT ON COLUMN reach_span.starts IS 'The span''s first UTC day; a rolling span ends 6 or 27 days later, and has a row if somebody listened on its last day. 1970-01-01 for release spans and for all.';
+COMMENT ON COLUMN reach_span.listeners IS 'Distinct listeners; null where the listener keys changed within the span, or differ between instances, so that nobody can tell.';
 
 -- One partition a month for all tables that grow by the day.
 CREATE TABLE audience_slice_before_2010 PARTITION OF audience_slice FOR VALUES FROM (MINVALUE) TO ('2010-01-01');

@@ -110,6 +110,7 @@ CREATE TABLE reach_sketch (
     span TEXT NOT NULL,                                    -- as in reach_span; only those that are not merged from days: day, release_1d, release_7d, release_30d, all
     starts TEXT NOT NULL,                                  -- as in reach_span
     sketch BLOB NOT NULL,                                  -- Apache DataSketches HLL sketch in its standard serialised form, of 64-bit keyed hashes of listeners
+    key_id INTEGER,                                        -- which key the listeners were hashed under: sketches of different keys cannot be merged; null where one sketch holds listeners of several
     instance_id INTEGER NOT NULL REFERENCES instance (id), -- the instance that counted this row
     PRIMARY KEY (scope, scope_id, span, starts, instance_id)
 ) STRICT;
@@ -120,7 +121,7 @@ CREATE TABLE reach_span (
     scope TEXT NOT NULL,       -- episode, show or all
     scope_id INTEGER NOT NULL, -- the episode's or show's key; 0 for all
     span TEXT NOT NULL,        -- day; week (from Monday), month, rolling_7 and rolling_28 (shows and all only); release_1d, release_7d and release_30d (episodes only): the first 24, 168 and 720 hours since publication; all: of all time
-    starts TEXT NOT NULL,      -- the span's first UTC day; a rolling span ends 6 or 27 days later; 1970-01-01 for release spans and for all
-    listeners INTEGER,         -- distinct listeners; null where the listener keys changed within the span, so that nobody can tell
+    starts TEXT NOT NULL,      -- the span's first UTC day; a rolling span ends 6 or 27 days later, and has a row if somebody listened on its last day; 1970-01-01 for release spans and for all
+    listeners INTEGER,         -- distinct listeners; null where the listener keys changed within the span, or differ between instances, so that nobody can tell
     PRIMARY KEY (scope, scope_id, span, starts)
 ) STRICT, WITHOUT ROWID;

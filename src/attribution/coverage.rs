@@ -59,10 +59,10 @@ impl Coverage {
         if range.is_empty() {
             return Precision::Exact;
         }
-        if let Repr::Inline(slots) = &mut self.0 {
-            if insert_inline(slots, range) {
-                return Precision::Exact;
-            }
+        if let Repr::Inline(slots) = &mut self.0
+            && insert_inline(slots, range)
+        {
+            return Precision::Exact;
         }
         let Heap { ranges, .. } = self.heap();
         insert_sorted(ranges, range);

@@ -198,6 +198,11 @@ impl Engine {
             + distinct.map(Distinct::table_bytes).iter().sum::<usize>()
     }
 
+    /// The first day that is not closed; None before the first line, and where days never close.
+    pub fn open_from(&self) -> Option<UtcDay> {
+        self.watermark.as_ref()?.open_from()
+    }
+
     pub fn watermark(&self, now: Timestamp) -> Option<Timestamp> {
         self.watermark.as_ref()?.whole(now)
     }
@@ -309,6 +314,7 @@ impl Engine {
         let joined = self.sessions.join(&visit, rules, &self.labels.regions, &mut self.changes);
         Counted {
             listener: visit.listener,
+            key: self.keys.key_id(),
             show: facts.show,
             age_hours: facts.age_hours(request.start),
             delivery: visit.delivery,

@@ -74,7 +74,8 @@ impl LabelSet {
         &self.texts[usize::from(id.0)]
     }
 
-    pub fn len(&self) -> usize {
+    /// How many texts there are.
+    pub fn count(&self) -> usize {
         self.texts.len()
     }
 }
@@ -118,9 +119,9 @@ impl Default for Labels {
 
 impl Labels {
     /// Texts in all sets. Grows by each new one.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         let Self { regions, pops, cache_states, rules, feeds, services } = self;
-        [regions, pops, cache_states, rules, feeds, services].into_iter().map(LabelSet::len).sum()
+        [regions, pops, cache_states, rules, feeds, services].into_iter().map(LabelSet::count).sum()
     }
 }
 
@@ -135,7 +136,7 @@ mod tests {
         assert_eq!([set.intern(b"FRA"), set.intern(b"LHR"), set.intern(b"")], [fra, lhr, LabelId::ABSENT]);
         assert_eq!(set.intern(b"JFK"), LabelId::OTHER);
         assert_eq!([set.text(fra), set.text(lhr), set.text(LabelId::OTHER)], ["FRA", "LHR", "(other)"]);
-        assert_eq!((set.text(LabelId::ABSENT), set.len()), ("", 4));
+        assert_eq!((set.text(LabelId::ABSENT), set.count()), ("", 4));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::num::NonZeroU16;
 use siphasher::sip::SipHasher13;
 use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher128};
 
-use crate::units::{EpisodeId, ListenerKey, UtcDay};
+use crate::units::{EpisodeId, KeyId, ListenerKey, UtcDay};
 
 /// A secret of 128 bits.
 pub type Secret = [u8; 16];
@@ -57,13 +57,29 @@ impl ClientAddress {
 pub struct ListenerKeys {
     secret: Secret,
     rotation_days: Option<NonZeroU16>,
-    /// The key of the period looked at last; deriving one is as dear as hashing a listener.
-    current: (i32, Secret),
+    current: Key,
+}
+
+/// The key of the period looked at last; deriving one is as dear as hashing a listener.
+#[derive(Clone, Copy, Debug)]
+struct Key {
+    period: i32,
+    secret: Secret,
+    id: KeyId,
+}
+
+impl Key {
+    fn derive(secret: &Secret, period: i32) -> Self {
+        let secret = derive(secret, period);
+        let mut hasher = SipHasher13::new_with_key(&secret);
+        hasher.write(b"castmeter key id");
+        Self { period, secret, id: KeyId(hasher.finish()) }
+    }
 }
 
 impl ListenerKeys {
     pub fn new(secret: Secret, rotation_days: Option<NonZeroU16>) -> Self {
-        Self { secret, rotation_days, current: (0, derive(&secret, 0)) }
+        Self { secret, rotation_days, current: Key::derive(&secret, 0) }
     }
 
     /// The key in use changes with the next listener that is asked for.
@@ -81,8 +97,8 @@ impl ListenerKeys {
 
     pub fn listener(&mut self, address: ClientAddress, agent: AgentDigest, day: UtcDay) -> ListenerKey {
         let period = self.rotation_days.map_or(0, |days| day.0.div_euclid(days.get().into()));
-        if self.current.0 != period {
-            self.current = (period, derive(&self.secret, period));
+        if self.current.period != period {
+            self.current = Key::derive(&self.secret, period);
         }
         let (network, length) = address.network();
         let mut message = [0; 25];
@@ -90,10 +106,15 @@ impl ListenerKeys {
         message[8] = length as u8;
         message[9..17].copy_from_slice(&agent.0[0].to_le_bytes());
         message[17..].copy_from_slice(&agent.0[1].to_le_bytes());
-        let mut hasher = SipHasher128::new_with_key(&self.current.1);
+        let mut hasher = SipHasher128::new_with_key(&self.current.secret);
         hasher.write(&message);
         let hash = hasher.finish128();
         ListenerKey([hash.h1, hash.h2])
+    }
+
+    /// Of the key that the last listener was hashed under.
+    pub fn key_id(&self) -> KeyId {
+        self.current.id
     }
 
     /// One full address asking for one episode: what the older way of counting calls distinct.

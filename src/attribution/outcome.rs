@@ -3,7 +3,7 @@
 use super::delivery::Delivery;
 use super::fate::{Fate, Reason};
 use super::session::Joined;
-use crate::units::{ByteCount, EpisodeId, LabelId, ListenerKey, ShowId, SourceId, Timestamp, UtcHour};
+use crate::units::{ByteCount, EpisodeId, KeyId, LabelId, ListenerKey, ShowId, SourceId, Timestamp, UtcHour};
 
 /// How a line came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +80,8 @@ pub struct OlderWay {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counted {
     pub listener: ListenerKey,
+    /// What the listener was hashed under.
+    pub key: KeyId,
     pub show: ShowId,
     /// Whole hours from the episode's publication to this request.
     pub age_hours: Option<u16>,

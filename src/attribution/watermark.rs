@@ -40,6 +40,11 @@ impl Watermark {
         self.open_from.is_some_and(|open| day < open)
     }
 
+    /// The first day that is not closed; none before the first line.
+    pub fn open_from(&self) -> Option<UtcDay> {
+        self.open_from
+    }
+
     /// Takes a line into account. Gives the first open day where that closed days.
     pub fn advance(&mut self, source: SourceId, start: Timestamp, received_at: Timestamp) -> Option<UtcDay> {
         let at = usize::from(source.0);

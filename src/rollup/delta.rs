@@ -2,7 +2,6 @@
 
 use hashbrown::HashMap;
 
-use super::reach::ReachKey;
 use crate::attribution::{Fate, Reason, Referrer};
 use crate::units::{AgentId, Country, EpisodeId, LabelId, SourceId, UtcDay, UtcHour};
 
@@ -130,8 +129,6 @@ pub struct Delta {
     /// By feed, service and day.
     pub feed_days: HashMap<(LabelId, LabelId, UtcDay), FeedDay>,
     pub traffic: HashMap<TrafficKey, LineCount>,
-    /// Distinct listeners: no sums but what is known now. None where nobody can tell.
-    pub reach: HashMap<ReachKey, Option<u64>>,
 }
 
 impl Delta {
@@ -142,17 +139,11 @@ impl Delta {
     /// Rows that a commit writes, roughly.
     pub fn rows(&self) -> usize {
         let Self { episode_hours, episode_days, fate_days, launch_hours, listen_bins, audiences, .. } = self;
-        let Self { regions, referrers, exclusions, feed_days, traffic, reach, .. } = self;
+        let Self { regions, referrers, exclusions, feed_days, traffic, .. } = self;
         let of_downloads =
             episode_hours.len() + episode_days.len() + launch_hours.len() + 100 * listen_bins.len();
         let of_slices = audiences.len() + regions.len() + referrers.len();
-        of_downloads
-            + of_slices
-            + fate_days.len()
-            + exclusions.len()
-            + feed_days.len()
-            + traffic.len()
-            + reach.len()
+        of_downloads + of_slices + fate_days.len() + exclusions.len() + feed_days.len() + traffic.len()
     }
 
     pub fn merge(&mut self, other: &Self) {
@@ -167,10 +158,6 @@ impl Delta {
         add_all(&mut self.exclusions, &other.exclusions, LineCount::add);
         add_all(&mut self.feed_days, &other.feed_days, FeedDay::add);
         add_all(&mut self.traffic, &other.traffic, LineCount::add);
-        // Reach only grows, until nobody can tell any more.
-        add_all(&mut self.reach, &other.reach, |mine, others| {
-            *mine = mine.zip(*others).map(|(a, b)| a.max(b))
-        });
     }
 }
 

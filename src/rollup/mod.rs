@@ -9,10 +9,12 @@ mod histogram;
 mod live;
 mod reach;
 mod record;
+mod sketch;
 
 pub use arrivals::{Arrivals, Arrived, Ends, LAG_SECONDS};
 pub use delta::{Delta, EpisodeDay, ExclusionKey, FeedDay, LineCount, ListenBins, TrafficKey};
 pub use histogram::Histogram;
 pub use live::{LiveCount, LiveListeners};
-pub use reach::{ReachKey, Scope, Span};
+pub use reach::{Reach, ReachKey, Scope, Span};
 pub use record::{EpisodeSums, Period, add_line};
+pub use sketch::{BadSketch, Hashed, Sketch};

@@ -7,6 +7,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hashbrown::HashMap;
 use tokio_util::sync::CancellationToken;
 
 use super::counter::{Handoff, Sums};
@@ -14,8 +15,11 @@ use super::counting::Pending;
 use crate::clock::Clock;
 use crate::journal;
 use crate::metrics::Metrics;
-use crate::rollup::Delta;
+use crate::rollup::{Delta, ReachKey, Sketch};
 use crate::store::{self, Commit, StoreError};
+
+/// How long sketches of listeners wait: they are large, and numbers do not need them.
+const SKETCH_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Commits sums.
 pub struct Committing {
@@ -25,6 +29,8 @@ pub struct Committing {
     pub flush_interval: Duration,
     pub metrics: Arc<Metrics>,
     pub clock: Arc<dyn Clock>,
+    /// Since the clock's beginning.
+    pub sketches_kept_at: Duration,
     /// Gives up on a store that does not answer.
     pub give_up: CancellationToken,
 }
@@ -40,7 +46,7 @@ impl Committing {
             }
             // Asked before the sums are taken: all that was counted by then is in them.
             let is_last = done.is_cancelled();
-            self.commit().await?;
+            self.commit(is_last).await?;
             if let Err(error) = self.journal.maintain(self.clock.now()).await {
                 tracing::debug!(%error, "the journal is closed");
             }
@@ -50,9 +56,15 @@ impl Committing {
         }
     }
 
-    async fn commit(&mut self) -> Result<(), StoreError> {
-        let sums = self.take();
-        if sums.position <= self.writer.position() {
+    async fn commit(&mut self, is_last: bool) -> Result<(), StoreError> {
+        let now = self.clock.monotonic();
+        let keep_sketches = is_last || now - self.sketches_kept_at >= SKETCH_INTERVAL;
+        let sums = self.take(keep_sketches);
+        let is_ahead = sums.position > self.writer.position();
+        let nothing_new = !is_ahead && (!keep_sketches || sums.reach.is_empty());
+        // What is replayed comes before the store's position: its reach waits until that is reached.
+        if nothing_new || sums.position < self.writer.position() {
+            self.put_back(sums.reach);
             return Ok(());
         }
         let commit = Commit {
@@ -62,6 +74,9 @@ impl Committing {
             sources: &sums.sources,
             agents: &sums.agents,
             labels: &sums.labels,
+            shows: &sums.shows,
+            reach: &sums.reach,
+            keep_sketches,
         };
         let began = self.clock.monotonic();
         let metrics = Arc::clone(&self.metrics);
@@ -71,6 +86,9 @@ impl Committing {
                 tracing::warn!(%error, ?pause, "the store did not take a commit; trying again");
             })
             .await?;
+        if keep_sketches {
+            self.sketches_kept_at = now;
+        }
         let took = self.clock.monotonic() - began;
         self.metrics.store_committed(sums.position, took, self.clock.now());
         if let Err(error) = self.journal.set_committed(sums.position) {
@@ -79,8 +97,16 @@ impl Committing {
         Ok(())
     }
 
+    /// What was taken for nothing; newer sketches hold the older ones.
+    fn put_back(&self, reach: HashMap<ReachKey, Sketch>) {
+        let mut pending = self.pending.lock();
+        for (key, sketch) in reach {
+            pending.reach.entry(key).or_insert(sketch);
+        }
+    }
+
     /// What is pending; names are left for the next time.
-    fn take(&self) -> Sums {
+    fn take(&self, keep_sketches: bool) -> Sums {
         let mut pending = self.pending.lock();
         let delta: Delta = mem::take(&mut pending.delta);
         Sums {
@@ -90,6 +116,8 @@ impl Committing {
             sources: pending.sources.clone(),
             agents: pending.agents.clone(),
             labels: pending.labels.clone(),
+            shows: pending.shows.clone(),
+            reach: if keep_sketches { mem::take(&mut pending.reach) } else { pending.reach.clone() },
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::event::{Defect, Malformed, Request};
 use crate::journal::{Entry, Fed, RecordKind};
 use crate::parser;
 use crate::receiver::decode;
-use crate::rollup::{Arrivals, Delta};
+use crate::rollup::{Arrivals, Delta, Reach, ReachKey, Sketch};
 use crate::units::{ByteCount, JournalPosition, SourceId, Timestamp};
 
 /// What goes with a record to counting, so that it need not be read back.
@@ -51,6 +51,10 @@ pub struct Sums {
     /// By id. Grows.
     pub agents: Vec<AgentNames>,
     pub labels: Labels,
+    /// Slugs by id. Grows.
+    pub shows: Vec<String>,
+    /// Listeners since their sketches were kept last.
+    pub reach: HashMap<ReachKey, Sketch>,
 }
 
 /// Why a stored record cannot be counted.
@@ -72,6 +76,7 @@ pub struct Counter {
     sources: Vec<String>,
     source_ids: HashMap<Arc<str>, SourceId>,
     delta: Delta,
+    reach: Reach,
     /// The next record to count.
     position: JournalPosition,
     /// Sums of records before it are in the store.
@@ -96,6 +101,7 @@ impl Counter {
             sources: Vec::new(),
             source_ids: HashMap::new(),
             delta: Delta::default(),
+            reach: Reach::default(),
             position: JournalPosition::START,
             committed,
             given_episodes: 0,
@@ -186,6 +192,7 @@ impl Counter {
         if let Some(counted) = &outcome.session {
             self.arrivals.listener(counted.listener);
         }
+        self.reach.add_line(&outcome);
         self.gaps_closed += u64::from(outcome.session.is_some_and(|counted| counted.joined.gap_closed));
         // What is replayed was said before.
         if self.position < self.committed {
@@ -239,12 +246,21 @@ impl Counter {
         sums.sources.extend_from_slice(&self.sources[sums.sources.len()..]);
         sums.agents.extend_from_slice(&self.engine.agent_names()[sums.agents.len()..]);
         let labels = self.engine.labels();
-        if labels.len() > sums.labels.len() {
+        if labels.count() > sums.labels.count() {
             sums.labels.clone_from(labels);
         }
         sums.delta.merge(&fresh);
         sums.position = self.position;
         fresh
+    }
+
+    /// Adds the listeners who came since the last call to `sums`, and forgets the spans that are over.
+    pub fn give_reach(&mut self, sums: &mut Sums) {
+        self.reach.take(&mut sums.reach);
+        if let Some(open_from) = self.engine.open_from() {
+            self.reach.close(open_from);
+        }
+        sums.shows.extend_from_slice(&self.engine.registry().shows()[sums.shows.len()..]);
     }
 
     /// How often a session had more ranges than it may hold, since the last call.

@@ -12,6 +12,8 @@ use crate::metrics::{Metrics, Publication};
 
 /// How long sums stay with the counting thread while lines keep coming.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
+/// The same for reach, which is larger.
+const REACH_INTERVAL: Duration = Duration::from_secs(5);
 /// Rows that make a commit due before its time.
 const EARLY_COMMIT_ROWS: usize = 100_000;
 
@@ -41,12 +43,15 @@ pub struct Counting {
 impl Counting {
     pub fn run(mut self, stop: impl Fn() -> bool) {
         let mut published_at = self.clock.monotonic();
+        let mut reached_at = published_at;
         while !stop() {
             let fed = match self.feed.next_now() {
                 Some(fed) => fed,
                 None => {
+                    self.publish_reach();
                     self.publish();
                     published_at = self.clock.monotonic();
+                    reached_at = published_at;
                     match self.feed.blocking_next() {
                         Some(fed) => fed,
                         None => break,
@@ -54,13 +59,22 @@ impl Counting {
                 }
             };
             self.take(fed);
+            if self.clock.monotonic() - reached_at >= REACH_INTERVAL {
+                self.publish_reach();
+                reached_at = self.clock.monotonic();
+            }
             if self.clock.monotonic() - published_at >= PUBLISH_INTERVAL {
                 self.publish();
                 published_at = self.clock.monotonic();
             }
         }
+        self.publish_reach();
         self.publish();
         self.pending.due.notify_one();
+    }
+
+    fn publish_reach(&mut self) {
+        self.counter.give_reach(&mut self.pending.lock());
     }
 
     fn take(&mut self, fed: Result<Fed<Handoff>, crate::journal::JournalError>) {

@@ -298,6 +298,7 @@ impl Pipeline {
             pending,
             flush_interval: self.flush_interval,
             metrics: self.metrics,
+            sketches_kept_at: self.clock.monotonic(),
             clock: self.clock,
             give_up: self.give_up.clone(),
         };

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 
-use super::StoreError;
 use super::annotation::Annotation;
 use super::episodes::{EpisodeKey, Fresh};
+use super::reach::{SpanRow, StoredSketch, Subject};
 use super::sheet::Sheet;
 use super::summary::{EpisodeDownloads, FateTotal, Totals};
-use crate::rollup::Delta;
-use crate::units::{JournalPosition, UtcDay};
+use super::{Commit, StoreError};
+use crate::rollup::Sketch;
+use crate::units::{JournalPosition, KeyId, UtcDay};
 
 /// A row of `instance`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +53,11 @@ pub(super) trait Database: Sync {
         instance: InstanceId,
     ) -> impl Future<Output = Result<Option<(Epoch, JournalPosition)>, StoreError>> + Send;
 
-    /// Makes the partitions that the delta's rows need, where there are partitions and they are not among `made`.
+    /// Makes the partitions that the commit's rows need, where there are partitions and they are not among `made`.
     /// Outside the commit: harmless if that fails.
     fn make_room(
         &self,
-        delta: &Delta,
+        commit: &Commit<'_>,
         made: &mut Months,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
@@ -95,9 +96,23 @@ pub(super) trait Transaction: Send {
         fresh: &Fresh<'_>,
     ) -> impl Future<Output = Result<Vec<EpisodeKey>, StoreError>> + Send;
 
-    /// Adds the rows to those of the claim's instance.
+    /// Adds the rows, to those of the claim's instance where they are by instance.
     fn add(&mut self, claim: Claim, sheet: &Sheet<'_>)
     -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The stored sketches of these rows, of all instances.
+    fn read_sketches(
+        &mut self,
+        rows: &[SpanRow],
+    ) -> impl Future<Output = Result<Vec<StoredSketch>, StoreError>> + Send;
+
+    /// The stored sketches of a subject's days, of all instances.
+    fn read_days(
+        &mut self,
+        subject: Subject,
+        from: UtcDay,
+        to: UtcDay,
+    ) -> impl Future<Output = Result<Vec<(UtcDay, Sketch)>, StoreError>> + Send;
 
     fn commit(self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
@@ -109,4 +124,10 @@ pub(super) fn to_column(position: JournalPosition) -> i64 {
 
 pub(super) fn from_column(position: i64) -> JournalPosition {
     JournalPosition(u64::try_from(position).expect("positions are written by to_column"))
+}
+
+/// A stored sketch. One that is damaged is passed over: it is written anew, from what is known.
+pub(super) fn from_stored(bytes: &[u8], key: Option<i64>) -> Option<Sketch> {
+    let sketch = Sketch::from_bytes(bytes, key.map(|key| KeyId(key.cast_unsigned())));
+    sketch.inspect_err(|error| tracing::warn!(%error, "a stored sketch of listeners is damaged")).ok()
 }

@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
+
 use super::rows::RowId;
 use super::{StoreError, names};
 use crate::attribution::Episode;
@@ -69,7 +71,11 @@ impl Fresh<'_> {
 
 /// What was written, by [`EpisodeId`].
 #[derive(Debug, Default)]
-pub(super) struct Known(Vec<(Episode, EpisodeKey)>);
+pub(super) struct Known {
+    episodes: Vec<(Episode, EpisodeKey)>,
+    /// By slug.
+    shows: HashMap<String, RowId>,
+}
 
 impl Known {
     /// The episodes that are new or were changed since they were learnt.
@@ -97,10 +103,11 @@ impl Known {
         learnt.sort_unstable();
         for (EpisodeId(id), key) in learnt {
             let (id, entry) = (id as usize, (episodes[id as usize].clone(), key));
-            match self.0.get_mut(id) {
+            self.shows.insert(entry.0.show.clone(), key.show);
+            match self.episodes.get_mut(id) {
                 Some(known) => *known = entry,
                 // Ids have no gaps: what is not known yet is fresh.
-                None => self.0.push(entry),
+                None => self.episodes.push(entry),
             }
         }
     }
@@ -109,8 +116,13 @@ impl Known {
         self.get(id).map(|(_, key)| key.episode).ok_or(StoreError::UnknownEpisode(id))
     }
 
+    /// The key of the show with this slug.
+    pub(super) fn show(&self, slug: &str) -> Option<RowId> {
+        self.shows.get(slug).copied()
+    }
+
     fn get(&self, id: EpisodeId) -> Option<&(Episode, EpisodeKey)> {
-        self.0.get(id.0 as usize)
+        self.episodes.get(id.0 as usize)
     }
 }
 

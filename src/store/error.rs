@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sqlx::migrate::MigrateError;
 
-use crate::units::{AgentId, EpisodeId, JournalPosition, SourceId};
+use crate::units::{AgentId, EpisodeId, JournalPosition, ShowId, SourceId};
 
 /// An error of the store. None of the messages holds a password.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +59,9 @@ pub enum StoreError {
 
     #[error("the delta counts agent {}, which is not among the agents given", .0.0)]
     UnknownAgent(AgentId),
+
+    #[error("the reach of show {} was given, which is not among the shows given", .0.0)]
+    UnknownShow(ShowId),
 
     #[error("no answer from the database within {after:?}")]
     Timeout { after: Duration },

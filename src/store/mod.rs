@@ -14,6 +14,7 @@ mod episodes;
 mod error;
 mod names;
 mod postgres;
+mod reach;
 mod retry;
 mod rows;
 mod schema;

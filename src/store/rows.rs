@@ -65,6 +65,7 @@ fn hours<'a>(delta: &Delta, row: RowOf<'_>) -> Result<Sheet<'a>, StoreError> {
     Ok(Sheet {
         doing: "adding to episode_hour",
         statement: statement!("episode_hour", "episode_hours"),
+        by_instance: true,
         columns: vec![
             integers(&rows, |row| row.0.0.0),
             Column::Hours(rows.iter().map(|row| row.0.1).collect()),
@@ -79,6 +80,7 @@ fn days<'a>(delta: &Delta, row: RowOf<'_>) -> Result<Sheet<'a>, StoreError> {
     Ok(Sheet {
         doing: "adding to episode_day",
         statement: statement!("episode_day", "episode_days"),
+        by_instance: true,
         columns: vec![
             integers(&rows, |row| row.0.0.0),
             Column::Days(rows.iter().map(|row| row.0.1).collect()),
@@ -105,6 +107,7 @@ fn fates<'a>(delta: &Delta, sources: &'a [String]) -> Result<Sheet<'a>, StoreErr
     Ok(Sheet {
         doing: "adding to fate_day",
         statement: statement!("fate_day", "fate_days"),
+        by_instance: true,
         columns: vec![
             Column::Days(rows.iter().map(|row| row.0.0).collect()),
             Column::Texts(rows.iter().map(|row| row.0.1.clone()).collect()),
@@ -121,6 +124,7 @@ fn launch_hours<'a>(delta: &Delta, row: RowOf<'_>) -> Result<Sheet<'a>, StoreErr
     Ok(Sheet {
         doing: "adding to launch_hour",
         statement: statement!("launch_hour", "launch_hours"),
+        by_instance: true,
         columns: vec![
             integers(&rows, |row| row.0.0.0),
             integers(&rows, |row| row.0.1.into()),
@@ -140,6 +144,7 @@ fn listen_bins<'a>(delta: &Delta, row: RowOf<'_>) -> Result<Sheet<'a>, StoreErro
     Ok(Sheet {
         doing: "adding to listen_bin",
         statement: statement!("listen_bin", "listen_bins"),
+        by_instance: true,
         columns: vec![
             integers(&rows, |row| row.0.0),
             integers(&rows, |row| row.1.into()),
@@ -163,6 +168,7 @@ fn audiences<'a>(delta: &Delta, agents: &'a [AgentNames], row: RowOf<'_>) -> Res
     Ok(Sheet {
         doing: "adding to audience_slice",
         statement: statement!("audience_slice", "audience_slices"),
+        by_instance: true,
         columns: vec![
             integers(&rows, |row| row.0.0.0),
             Column::Days(rows.iter().map(|row| row.0.1).collect()),
@@ -184,6 +190,7 @@ fn regions<'a>(commit: &Commit<'a>, row: RowOf<'_>) -> Result<Sheet<'a>, StoreEr
     Ok(Sheet {
         doing: "adding to region_day",
         statement: statement!("region_day", "region_days"),
+        by_instance: true,
         columns: vec![
             integers(&rows, |row| row.0.0.0),
             Column::Days(rows.iter().map(|row| row.0.1).collect()),
@@ -199,6 +206,7 @@ fn referrers<'a>(delta: &Delta, row: RowOf<'_>) -> Result<Sheet<'a>, StoreError>
     Ok(Sheet {
         doing: "adding to referrer_day",
         statement: statement!("referrer_day", "referrer_days"),
+        by_instance: true,
         columns: vec![
             integers(&rows, |row| row.0.0.0),
             Column::Days(rows.iter().map(|row| row.0.1).collect()),
@@ -218,6 +226,7 @@ fn exclusions<'a>(commit: &Commit<'a>, row: RowOf<'_>) -> Result<Sheet<'a>, Stor
     Ok(Sheet {
         doing: "adding to exclusion_day",
         statement: statement!("exclusion_day", "exclusion_days"),
+        by_instance: true,
         columns: vec![
             Column::Days(rows.iter().map(|row| row.0.0).collect()),
             integers(&rows, |row| row.0.1.0),
@@ -240,6 +249,7 @@ fn feeds<'a>(commit: &Commit<'a>) -> Sheet<'a> {
     Sheet {
         doing: "adding to feed_day",
         statement: statement!("feed_day", "feed_days"),
+        by_instance: true,
         columns: vec![
             Column::Texts(rows.iter().map(|row| row.0.0.into()).collect()),
             Column::Texts(rows.iter().map(|row| row.0.1.into()).collect()),
@@ -263,6 +273,7 @@ fn traffic<'a>(commit: &Commit<'a>, row: RowOf<'_>) -> Result<Sheet<'a>, StoreEr
     Ok(Sheet {
         doing: "adding to traffic_slice",
         statement: statement!("traffic_slice", "traffic_slices"),
+        by_instance: true,
         columns: vec![
             integers(&rows, |row| row.0.0.0),
             Column::Days(rows.iter().map(|row| row.0.1).collect()),

@@ -12,11 +12,13 @@ pub(super) struct Sheet<'a> {
     /// What is being done, for errors.
     pub(super) doing: &'static str,
     pub(super) statement: Statement,
+    /// The rows are those of an instance, which is the statement's first parameter.
+    pub(super) by_instance: bool,
     /// All of the same length, in the order of the statement's parameters after the instance.
     pub(super) columns: Vec<Column<'a>>,
 }
 
-/// The same in either database: `$1` is the instance, `$2` and on are the columns (Postgres) or the values (SQLite).
+/// The same in either database: the parameters are the instance, if any, then columns (Postgres) or values (SQLite).
 #[derive(Clone, Copy)]
 pub(super) struct Statement {
     pub(super) sqlite: &'static str,

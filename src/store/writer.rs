@@ -9,19 +9,22 @@
 use std::mem;
 use std::time::Duration;
 
+use hashbrown::HashMap;
 use tokio_util::sync::CancellationToken;
 
 use super::backend::{Claim, Database, Months, Transaction};
 use super::episodes::Known;
+use super::reach::{self, Bases};
 use super::{Backend, Backoff, Store, StoreError, rows};
 use crate::attribution::{AgentNames, Episode, Labels};
-use crate::rollup::Delta;
+use crate::rollup::{Delta, ReachKey, Sketch};
 use crate::units::JournalPosition;
 
 /// What one transaction takes into the store.
 #[derive(Clone, Copy, Debug)]
 pub struct Commit<'a> {
-    /// Everything before it is covered by this delta or an earlier one. Ahead of the writer's position.
+    /// Everything before it is covered by this delta or an earlier one. Ahead of the writer's position, or at it where
+    /// the delta is empty.
     pub position: JournalPosition,
     pub delta: &'a Delta,
     /// Indexed by `EpisodeId`. May grow and change from commit to commit, never shrink.
@@ -31,6 +34,12 @@ pub struct Commit<'a> {
     /// Indexed by `AgentId`.
     pub agents: &'a [AgentNames],
     pub labels: &'a Labels,
+    /// Slugs, indexed by `ShowId`.
+    pub shows: &'a [String],
+    /// Listeners that are new since sketches were kept last, or earlier; written twice, they do no harm.
+    pub reach: &'a HashMap<ReachKey, Sketch>,
+    /// Write the sketches themselves, beside the numbers they give, and the spans that are merged from them.
+    pub keep_sketches: bool,
 }
 
 /// The holder of a journal's newest epoch, from [`Store::claim`].
@@ -49,6 +58,7 @@ pub struct Writer {
 struct Memory {
     episodes: Known,
     months: Months,
+    bases: Bases,
 }
 
 impl Writer {
@@ -63,7 +73,8 @@ impl Writer {
 
     /// One attempt. Afterwards the tables hold all of it or nothing.
     pub async fn commit(&mut self, commit: &Commit<'_>) -> Result<(), StoreError> {
-        if commit.position <= self.position {
+        let is_ahead = commit.position > self.position;
+        if !is_ahead && (commit.position < self.position || !commit.delta.is_empty()) {
             return Err(StoreError::NotAhead { position: commit.position, committed: self.position });
         }
         let after = self.store.settings.commit_timeout;
@@ -108,7 +119,7 @@ async fn write<D: Database>(
     mut memory: Memory,
     commit: &Commit<'_>,
 ) -> Result<Memory, StoreError> {
-    database.make_room(commit.delta, &mut memory.months).await?;
+    database.make_room(commit, &mut memory.months).await?;
     let mut transaction = database.begin().await?;
     if !transaction.advance(claim, expected, commit.position).await? {
         drop(transaction);
@@ -123,6 +134,7 @@ async fn write<D: Database>(
     for sheet in rows::sheets(commit, &row)? {
         transaction.add(claim, &sheet).await?;
     }
+    reach::write(&mut transaction, claim, &mut memory.bases, commit, &memory.episodes).await?;
     transaction.commit().await?;
     Ok(memory)
 }

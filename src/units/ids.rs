@@ -34,6 +34,10 @@ pub struct SourceId(pub u16);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListenerKey(pub [u64; 2]);
 
+/// Which key listeners are hashed under: a fingerprint that tells nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(pub u64);
+
 /// How far the journal has been taken into account: the number of records from its beginning.
 /// Position 0 is "nothing yet"; record `n` (counted from 0) is covered from position `n + 1` on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -10,5 +10,5 @@ mod time;
 
 pub use bytes::{ByteCount, ByteRange};
 pub use encoding::Encoding;
-pub use ids::{AgentId, Country, EpisodeId, JournalPosition, LabelId, ListenerKey, ShowId, SourceId};
+pub use ids::{AgentId, Country, EpisodeId, JournalPosition, KeyId, LabelId, ListenerKey, ShowId, SourceId};
 pub use time::{Timestamp, UtcDay, UtcHour};

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
 
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +95,11 @@ impl UtcDay {
     /// The first instant that is not in this day any more.
     pub fn end(self) -> Timestamp {
         Self(self.0 + 1).start()
+    }
+
+    /// Saturates at the years 0 and 9999.
+    pub fn of(date: NaiveDate) -> Self {
+        Timestamp::from(date.and_time(NaiveTime::MIN).and_utc()).day()
     }
 
     pub fn to_date(self) -> NaiveDate {

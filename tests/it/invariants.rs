@@ -9,8 +9,9 @@ use castmeter::attribution::{
     Engine, Episode, Fate, Mode, Policy, Reason, Receipt, Registry, Thresholds, Window,
 };
 use castmeter::parser::{LineParser, lines};
-use castmeter::rollup::{Delta, EpisodeDay, FeedDay, LineCount, ReachKey, Scope, Span};
+use castmeter::rollup::{Delta, EpisodeDay, FeedDay, LineCount, Reach, ReachKey, Scope, Span};
 use castmeter::units::{EpisodeId, LabelId, SourceId, Timestamp, UtcDay, UtcHour};
+use hashbrown::HashMap;
 use proptest::prelude::*;
 
 const MAX_LINE_BYTES: usize = 65_536;
@@ -56,44 +57,56 @@ pub fn engine(window: Window) -> Engine {
     Engine::new(policy, registry, Arc::clone(&AGENTS), *b"any secret does.")
 }
 
-/// Counts bodies one after the other, each into a delta of its own.
-fn count<'a>(engine: &mut Engine, bodies: impl IntoIterator<Item = &'a [u8]>) -> Vec<Delta> {
+/// Bodies counted one after the other, each into a delta of its own.
+struct Run {
+    engine: Engine,
+    deltas: Vec<Delta>,
+    reach: Reach,
+}
+
+fn count<'a>(window: Window, bodies: impl IntoIterator<Item = &'a [u8]>) -> Run {
     let parser = LineParser::json();
     let receipt = Receipt { source: SourceId(0), at: Timestamp::default(), redelivered: false };
-    let count_body = |body: &'a [u8]| {
+    let mut run = Run { engine: engine(window), deltas: Vec::new(), reach: Reach::default() };
+    for body in bodies {
         let mut delta = Delta::default();
         for line in lines(body, MAX_LINE_BYTES) {
-            let outcome = engine.observe(&line.and_then(|line| parser.parse(line)), receipt);
-            delta.add_line(receipt.source, &outcome, engine.changes());
+            let outcome = run.engine.observe(&line.and_then(|line| parser.parse(line)), receipt);
+            delta.add_line(receipt.source, &outcome, run.engine.changes());
+            run.reach.add_line(&outcome);
         }
-        delta
-    };
-    bodies.into_iter().map(count_body).collect()
+        run.deltas.push(delta);
+    }
+    run
 }
 
-/// A delta's rows that are not zero, sorted.
-#[derive(Debug, Default, PartialEq)]
-pub struct Tables {
-    pub hours: BTreeMap<(EpisodeId, UtcHour), i64>,
-    pub days: BTreeMap<(EpisodeId, UtcDay), [i64; 6]>,
-    fates: BTreeMap<(UtcDay, Fate), [i64; 2]>,
-}
+impl Run {
+    fn tables(&self) -> Tables {
+        self.tables_of(&self.deltas)
+    }
 
-impl Tables {
-    fn of<'a>(deltas: impl IntoIterator<Item = &'a Delta>) -> Self {
+    fn tables_of<'a>(&self, deltas: impl IntoIterator<Item = &'a Delta>) -> Tables {
         let mut all = Delta::default();
         deltas.into_iter().for_each(|delta| all.merge(delta));
+        let mut reach = HashMap::new();
+        self.reach.clone().take(&mut reach);
         let day = |row: &EpisodeDay| {
             [row.downloads, row.listeners, row.requests, row.delivered_bytes, row.body_bytes, row.addresses]
         };
-        Self {
-            hours: all.episode_hours.into_iter().filter(|(_, downloads)| *downloads != 0).collect(),
-            days: all
-                .episode_days
-                .iter()
-                .filter(|(_, row)| !row.is_zero())
-                .map(|(key, row)| (*key, day(row)))
-                .collect(),
+        Tables {
+            hours: changed(all.episode_hours.clone()),
+            days: changed(all.episode_days.iter().map(|(key, row)| (*key, day(row)))),
+            listening: changed(
+                all.episode_days
+                    .iter()
+                    .map(|(key, row)| (*key, [row.bulk_downloads, row.progressive_downloads])),
+            ),
+            launch: changed(all.launch_hours.clone()),
+            bins: changed(all.listen_bins.iter().flat_map(|(id, bins)| {
+                (0..100).map(|bin| ((*id, bin), [bins.covered[bin], bins.furthest[bin]]))
+            })),
+            slices: self.slices(&all),
+            reach: reach.into_iter().map(|(key, sketch)| (key, sketch.listeners())).collect(),
             fates: all
                 .fate_days
                 .iter()
@@ -102,14 +115,77 @@ impl Tables {
         }
     }
 
+    /// With texts for ids, which are given out in the order of lines.
+    fn slices(&self, all: &Delta) -> BTreeMap<String, [i64; 2]> {
+        let labels = self.engine.labels();
+        let mut rows = BTreeMap::<String, [i64; 2]>::new();
+        let mut add = |key: String, numbers: [i64; 2]| {
+            let row = rows.entry(key).or_default();
+            *row = [row[0] + numbers[0], row[1] + numbers[1]];
+        };
+        for ((id, day, country, agent), n) in &all.audiences {
+            let agent = &self.engine.agent_names()[agent.0 as usize];
+            add(format!("audience {} {day} {} {agent:?}", id.0, country.as_str()), [*n, 0]);
+        }
+        for ((id, day, country, region), n) in &all.regions {
+            let region = labels.regions.text(*region);
+            add(format!("region {} {day} {} {region}", id.0, country.as_str()), [*n, 0]);
+        }
+        for ((id, day, referrer), n) in &all.referrers {
+            add(format!("referrer {} {day} {referrer}", id.0), [*n, 0]);
+        }
+        for (key, lines) in &all.exclusions {
+            let rule = labels.rules.text(key.rule);
+            let key = format!("exclusion {} {} {:?} {rule}", key.episode.0, key.day, key.reason);
+            add(key, [lines.requests, lines.body_bytes]);
+        }
+        for ((feed, service, day), it) in &all.feed_days {
+            let (feed, service) = (labels.feeds.text(*feed), labels.services.text(*service));
+            add(format!("feed {feed} {service} {day}"), [it.subscribers, it.clients]);
+        }
+        for (key, lines) in &all.traffic {
+            let (pop, state) = (labels.pops.text(key.pop), labels.cache_states.text(key.cache_state));
+            let key = format!("traffic {} {} {} {pop} {state}", key.episode.0, key.day, key.status);
+            add(key, [lines.requests, lines.body_bytes]);
+        }
+        changed(rows)
+    }
+}
+
+/// Without rows of zeros.
+fn changed<K: Ord, V: PartialEq + Default>(rows: impl IntoIterator<Item = (K, V)>) -> BTreeMap<K, V> {
+    rows.into_iter().filter(|(_, value)| *value != V::default()).collect()
+}
+
+/// All rows that are not zero, sorted.
+#[derive(Debug, Default, PartialEq)]
+pub struct Tables {
+    pub hours: BTreeMap<(EpisodeId, UtcHour), i64>,
+    pub days: BTreeMap<(EpisodeId, UtcDay), [i64; 6]>,
+    /// Bulk and progressive downloads.
+    pub listening: BTreeMap<(EpisodeId, UtcDay), [i64; 2]>,
+    pub launch: BTreeMap<(EpisodeId, u16), i64>,
+    /// Covered and furthest.
+    pub bins: BTreeMap<(EpisodeId, usize), [i64; 2]>,
+    pub slices: BTreeMap<String, [i64; 2]>,
+    pub reach: BTreeMap<ReachKey, Option<u64>>,
+    fates: BTreeMap<(UtcDay, Fate), [i64; 2]>,
+}
+
+impl Tables {
     fn lines(&self, is: impl Fn(Fate) -> bool) -> i64 {
         self.fates.iter().filter(|((_, fate), _)| is(*fate)).map(|(_, [requests, _])| requests).sum()
+    }
+
+    /// The sum over the rows of one kind of slice.
+    fn slice_sum(&self, kind: &str) -> i64 {
+        self.slices.iter().filter(|(key, _)| key.starts_with(kind)).map(|(_, [first, _])| first).sum()
     }
 }
 
 pub fn counted(window: Window, lines: &[String]) -> Tables {
     let body = lines.join("\n");
-    Tables::of(&count(&mut engine(window), [body.as_bytes()]))
+    count(window, [body.as_bytes()]).tables()
 }
 
 /// A request of some listener for some episode, now and then with something about it. Four days, times that coincide.
@@ -117,6 +193,7 @@ fn line() -> impl Strategy<Value = String> {
     let agents = prop::sample::select(vec![
         "Overcast/3.0 (+http://overcast.fm/; iOS podcast app)",
         "Pocket Casts",
+        "Feedly/1.0 (+http://www.feedly.com/fetcher.html; 540 subscribers; like FeedFetcher-Google)",
         "Googlebot/2.1 (+http://www.google.com/bot.html)",
     ]);
     let addresses = prop::sample::select(vec![
@@ -147,6 +224,12 @@ fn line() -> impl Strategy<Value = String> {
         r#","edge":false"#,
         r#","inner":true"#,
         r#","method":"HEAD""#,
+        r#","country":"US","region":"CA","pop":"SJC","state":"HIT""#,
+        r#","country":"US","region":"NY","pop":"JFK","state":"MISS""#,
+        r#","country":"US","region":"AL","elapsed_us":60000000"#,
+        r#","referer":"https://www.google.com/""#,
+        r#","referer":"https://t.co/x""#,
+        r#","elapsed_us":3000000"#,
         r#","proxy_type":"hosting""#,
         r#","proxy_desc":"vpn""#,
     ]);
@@ -213,7 +296,7 @@ proptest! {
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.strip_suffix(b"\r").unwrap_or(line).is_empty())
             .count();
-        let tables = Tables::of(&count(&mut engine(window), [body.as_slice()]));
+        let tables = count(window, [body.as_slice()]).tables();
         let valid = tables.lines(|fate| fate == Fate::Valid);
         let ignored = tables.lines(|fate| matches!(fate, Fate::Ignored(_)));
         let malformed = tables.lines(|fate| matches!(fate, Fate::Malformed(_)));
@@ -221,13 +304,24 @@ proptest! {
         prop_assert_eq!(tables.days.values().map(|row| row[2]).sum::<i64>(), valid);
         prop_assert_eq!(tables.days.values().map(|row| row[0]).sum::<i64>(), tables.hours.values().sum::<i64>());
         prop_assert!(tables.days.values().flatten().all(|column| *column >= 0), "{:?}", tables.days);
+        let downloads = tables.hours.values().sum::<i64>();
+        for slice in ["audience", "region", "referrer"] {
+            prop_assert_eq!(tables.slice_sum(slice), downloads, "{}", slice);
+        }
+        prop_assert_eq!(tables.listening.values().flatten().sum::<i64>(), downloads);
+        prop_assert!(tables.bins.values().chain(tables.slices.values()).flatten().all(|column| *column >= 0));
+        for ((episode, day), row) in &tables.days {
+            let key = ReachKey { scope: Scope::Episode(*episode), span: Span::Day, starts: *day };
+            let listeners = tables.reach.get(&key).copied().flatten().unwrap_or(0);
+            prop_assert_eq!(i64::try_from(listeners).unwrap(), row[1]);
+        }
     }
 
     /// An array's elements are lines like any other.
     #[test]
     fn an_array_is_its_elements(some in prop::collection::vec(line(), 1..20)) {
         let array = format!("[{}]", some.join(", "));
-        let of_array = Tables::of(&count(&mut engine(Window::Calendar), [array.as_bytes()]));
+        let of_array = count(Window::Calendar, [array.as_bytes()]).tables();
         prop_assert_eq!(of_array, counted(Window::Calendar, &some));
     }
 
@@ -240,10 +334,10 @@ proptest! {
     #[test]
     fn batches_do_not_matter(lines in some_lines(), size in 1_usize..9, window in windows()) {
         let bodies: Vec<String> = lines.chunks(size).map(|lines| lines.join("\n")).collect();
-        let deltas = count(&mut engine(window), bodies.iter().map(String::as_bytes));
+        let run = count(window, bodies.iter().map(String::as_bytes));
         let whole = counted(window, &lines);
-        prop_assert_eq!(&Tables::of(&deltas), &whole);
-        prop_assert_eq!(&Tables::of(deltas.iter().rev()), &whole);
+        prop_assert_eq!(&run.tables(), &whole);
+        prop_assert_eq!(&run.tables_of(run.deltas.iter().rev()), &whole);
     }
 
     /// A line that comes again by its id changes nothing but the number of lines redelivered.
@@ -307,11 +401,8 @@ fn delta() -> impl Strategy<Value = Delta> {
     let fates = prop::collection::hash_map(fate, count, 0..5);
     let feed = ((0_u16..2).prop_map(LabelId), (0..3).prop_map(UtcDay), number(), number());
     let feeds = prop::collection::vec(feed, 0..5);
-    let spans = prop::sample::select(vec![Span::Day, Span::Release7]);
-    let scopes = prop_oneof![episode().prop_map(Scope::Episode), Just(Scope::All)];
-    let reach = prop::collection::vec((scopes, spans, prop::option::weighted(0.8, 0_u64..9)), 0..5);
     let bins = prop::collection::vec((episode(), 0_usize..100, number()), 0..5);
-    (hours, days, fates, feeds, reach, bins).prop_map(|(hours, days, fates, feeds, reach, bins)| {
+    (hours, days, fates, feeds, bins).prop_map(|(hours, days, fates, feeds, bins)| {
         let mut delta = Delta {
             episode_hours: hours.into_iter().collect(),
             episode_days: days.into_iter().collect(),
@@ -320,9 +411,6 @@ fn delta() -> impl Strategy<Value = Delta> {
         };
         for (feed, day, subscribers, clients) in feeds {
             delta.feed_days.insert((feed, LabelId::OTHER, day), FeedDay { subscribers, clients });
-        }
-        for (scope, span, listeners) in reach {
-            delta.reach.insert(ReachKey { scope, span, starts: UtcDay(0) }, listeners);
         }
         for (episode, bin, sessions) in bins {
             delta.listen_bins.entry(episode).or_default().covered[bin] += sessions;

@@ -12,6 +12,7 @@ mod golden;
 mod invariants;
 mod journal_command;
 mod model;
+mod numbers;
 mod store;
 
 use support::{counted, postgres, proxy, service, tables};

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use castmeter::attribution::Window;
-use castmeter::units::{EpisodeId, Timestamp, UtcDay, UtcHour};
+use castmeter::rollup::{ReachKey, Scope, Span};
+use castmeter::units::{EpisodeId, ShowId, Timestamp};
 use proptest::prelude::*;
 
-use crate::invariants::{ASSUMED_BYTES_OF_A_MINUTE, EPISODES, FileOf, MONDAY, counted, windows};
+use crate::invariants::{ASSUMED_BYTES_OF_A_MINUTE, EPISODES, FileOf, MONDAY, Tables, counted, windows};
 
 /// A valid request.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ struct Hit {
     /// Minutes after Monday 01:00, when the episodes were published.
     minute: i64,
     bytes: u64,
+    /// How long the transfer took.
+    seconds: u64,
     response: Response,
 }
 
@@ -49,11 +52,12 @@ impl Hit {
             Response::Unplaced => (206, r#""range":"bytes=0-9,20-29""#.to_owned()),
         };
         format!(
-            r#"{{"start_us":{},"ip":"192.0.2.{}","url":"/night/{}.mp3","status":{status},"body_bytes":{},{more},"ua":"Overcast/3.0"}}"#,
+            r#"{{"start_us":{},"ip":"192.0.2.{}","url":"/night/{}.mp3","status":{status},"body_bytes":{},"elapsed_us":{},{more},"ua":"Overcast/3.0"}}"#,
             self.start().micros(),
             self.listener,
             EPISODES[self.episode].slug,
             self.bytes,
+            self.seconds * 1_000_000,
         )
     }
 
@@ -66,11 +70,25 @@ impl Hit {
     }
 }
 
-/// Whether a session is a download, and how many bytes it delivered.
-fn judge(file: &FileOf, hits: &[&Hit]) -> (bool, u64) {
+/// What a session amounts to.
+struct Judged {
+    delivered: u64,
+    /// None where it is no download.
+    listening: Option<Listening>,
+}
+
+#[derive(Default)]
+struct Listening {
+    is_bulk: bool,
+    /// Bins that are covered, and the furthest.
+    covered: Vec<usize>,
+    furthest: Option<usize>,
+}
+
+fn judge(file: &FileOf, hits: &[&Hit]) -> Judged {
     let size = file.size.or(hits.iter().filter_map(|hit| hit.shown_size()).max());
     let mut sent = [false; 10_000];
-    let mut unplaced = 0;
+    let (mut unplaced, mut largest) = (0, 0);
     for hit in hits {
         let (first, end) = match hit.response {
             Response::Whole { .. } => (0, hit.bytes),
@@ -88,13 +106,19 @@ fn judge(file: &FileOf, hits: &[&Hit]) -> (bool, u64) {
             }
         };
         sent[first as usize..end.max(first) as usize].fill(true);
+        largest = largest.max(match hit.response {
+            Response::Suffix { length } => hit.bytes.min(length),
+            Response::Unplaced => hit.bytes,
+            _ => end.saturating_sub(first),
+        });
     }
     let union = |from: u64, to: u64| {
         sent[from.min(to) as usize..to as usize].iter().filter(|sent| **sent).count() as u64
     };
     let Some(size) = size else {
         let delivered = union(0, sent.len() as u64) + unplaced;
-        return (delivered >= file.audio_start + ASSUMED_BYTES_OF_A_MINUTE, delivered);
+        let download = delivered >= file.audio_start + ASSUMED_BYTES_OF_A_MINUTE;
+        return Judged { delivered, listening: download.then(Listening::default) };
     };
     let unplaced = unplaced.min(size - union(0, size));
     let content = size.saturating_sub(file.audio_start);
@@ -104,7 +128,21 @@ fn judge(file: &FileOf, hits: &[&Hit]) -> (bool, u64) {
         true => union(0, size) + unplaced >= size,
         false => union(file.audio_start, size) + unplaced >= needed,
     };
-    (download, union(0, size) + unplaced)
+    let delivered = union(0, size) + unplaced;
+    let first = hits.iter().map(|hit| hit.minute * 60).min().unwrap_or(0);
+    let last = hits.iter().map(|hit| hit.minute * 60 + hit.seconds as i64).max().unwrap_or(0);
+    let is_quick = file.duration_ms.is_some_and(|ms| (last - first) as u64 * 1_000 * 4 < ms);
+    let is_bulk = largest * 100 >= size * 90 || (delivered * 100 >= size * 99 && is_quick);
+    let byte = |byte: u64| sent[(file.audio_start + byte) as usize];
+    let bin = |bin: u64| content * bin / 100..content * (bin + 1) / 100;
+    let bins = || (0..100).filter(|_| !is_bulk && content >= 100);
+    let last = (0..content).rev().find(|at| byte(*at));
+    let listening = Listening {
+        is_bulk,
+        covered: bins().filter(|at| bin(*at).all(byte)).map(|at| at as usize).collect(),
+        furthest: bins().find(|at| last.is_some_and(|last| bin(*at).contains(&last))).map(|at| at as usize),
+    };
+    Judged { delivered, listening: download.then_some(listening) }
 }
 
 /// Cuts a listener's hits for an episode, sorted by start, into sessions.
@@ -125,35 +163,62 @@ fn sessions<'a>(window: Window, hits: &[&'a Hit]) -> Vec<Vec<&'a Hit>> {
     sessions
 }
 
-/// Downloads by hour; by day downloads, listeners, requests, delivered bytes, body bytes, addresses.
-type Rows = (BTreeMap<(EpisodeId, UtcHour), i64>, BTreeMap<(EpisodeId, UtcDay), [i64; 6]>);
-
-fn model(window: Window, hits: &[Hit]) -> Rows {
-    let (mut hours, mut days) = (BTreeMap::new(), BTreeMap::<_, [i64; 6]>::new());
+fn model(window: Window, hits: &[Hit]) -> Tables {
+    let mut tables = Tables::default();
     let id = |episode: usize| EpisodeId(episode as u32);
     let mut listeners = BTreeSet::new();
+    let mut reached = BTreeMap::<ReachKey, BTreeSet<u8>>::new();
     let mut timelines = BTreeMap::<(usize, u8), Vec<&Hit>>::new();
     for hit in hits {
         timelines.entry((hit.episode, hit.listener)).or_default().push(hit);
         let day = hit.start().day();
-        let row = days.entry((id(hit.episode), day)).or_default();
+        let row = tables.days.entry((id(hit.episode), day)).or_default();
         let new = i64::from(listeners.insert((hit.episode, day, hit.listener)));
         (row[1], row[2], row[4], row[5]) =
             (row[1] + new, row[2] + 1, row[4] + hit.bytes as i64, row[5] + new);
+        for key in spans(hit) {
+            reached.entry(key).or_default().insert(hit.listener);
+        }
     }
+    tables.reach = reached.into_iter().map(|(key, all)| (key, Some(all.len() as u64))).collect();
     for ((episode, _), mut hits) in timelines {
         hits.sort_by_key(|hit| hit.minute);
         for session in sessions(window, &hits) {
-            let (download, delivered) = judge(&EPISODES[episode], &session);
-            let first = session[0].start();
-            let row = days.entry((id(episode), first.day())).or_default();
-            (row[0], row[3]) = (row[0] + i64::from(download), row[3] + delivered as i64);
-            if download {
-                *hours.entry((id(episode), first.hour())).or_default() += 1;
-            }
+            add_session(&mut tables, id(episode), session[0], judge(&EPISODES[episode], &session));
         }
     }
-    (hours, days)
+    tables.listening.retain(|_, row| *row != [0, 0]);
+    tables
+}
+
+/// What of reach a request counts for.
+fn spans(hit: &Hit) -> Vec<ReachKey> {
+    let episode = Scope::Episode(EpisodeId(hit.episode as u32));
+    let key = |scope, span, starts| ReachKey { scope, span, starts };
+    let scopes = [episode, Scope::Show(ShowId(0)), Scope::All];
+    let mut spans: Vec<_> = scopes.map(|scope| key(scope, Span::Day, hit.start().day())).to_vec();
+    spans.extend(scopes.map(|scope| key(scope, Span::All, ReachKey::NO_DAY)));
+    let released = [(Span::Release1, 1), (Span::Release7, 7), (Span::Release30, 30)];
+    let released = released.into_iter().filter(|(_, days)| hit.minute < days * 24 * 60);
+    spans.extend(released.map(|(span, _)| key(episode, span, ReachKey::NO_DAY)));
+    spans
+}
+
+fn add_session(tables: &mut Tables, id: EpisodeId, first: &Hit, judged: Judged) {
+    let start = first.start();
+    let row = tables.days.entry((id, start.day())).or_default();
+    row[3] += judged.delivered as i64;
+    let Some(listening) = judged.listening else { return };
+    row[0] += 1;
+    *tables.hours.entry((id, start.hour())).or_default() += 1;
+    *tables.launch.entry((id, u16::try_from(first.minute / 60).expect("a few days"))).or_default() += 1;
+    tables.listening.entry((id, start.day())).or_default()[usize::from(!listening.is_bulk)] += 1;
+    for bin in listening.covered {
+        tables.bins.entry((id, bin)).or_default()[0] += 1;
+    }
+    if let Some(bin) = listening.furthest {
+        tables.bins.entry((id, bin)).or_default()[1] += 1;
+    }
 }
 
 fn hit() -> impl Strategy<Value = Hit> {
@@ -167,8 +232,16 @@ fn hit() -> impl Strategy<Value = Hit> {
         2 => position().prop_map(|length| Response::Suffix { length }),
         1 => Just(Response::Unplaced),
     ];
-    (0..EPISODES.len(), 1_u8..4, 0..4 * 24 * 60_i64, 3_u64..2_500, response).prop_map(
-        |(episode, listener, minute, bytes, response)| Hit { episode, listener, minute, bytes, response },
+    let seconds = prop_oneof![2 => 0..60_u64, 1 => 0..9_000_u64];
+    (0..EPISODES.len(), 1_u8..4, 0..4 * 24 * 60_i64, 3_u64..2_500, seconds, response).prop_map(
+        |(episode, listener, minute, bytes, seconds, response)| Hit {
+            episode,
+            listener,
+            minute,
+            bytes,
+            seconds,
+            response,
+        },
     )
 }
 
@@ -179,8 +252,12 @@ proptest! {
     fn the_engine_agrees_with_the_plain_rules(hits in prop::collection::vec(hit(), 1..60), window in windows()) {
         let lines: Vec<String> = hits.iter().map(Hit::line).collect();
         let tables = counted(window, &lines);
-        let (hours, days) = model(window, &hits);
-        prop_assert_eq!(tables.days, days);
-        prop_assert_eq!(tables.hours, hours);
+        let expected = model(window, &hits);
+        prop_assert_eq!(tables.days, expected.days);
+        prop_assert_eq!(tables.hours, expected.hours);
+        prop_assert_eq!(tables.listening, expected.listening);
+        prop_assert_eq!(tables.launch, expected.launch);
+        prop_assert_eq!(tables.bins, expected.bins);
+        prop_assert_eq!(tables.reach, expected.reach);
     }
 }

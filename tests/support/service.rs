@@ -68,6 +68,7 @@ impl Setup {
         };
         command
             .arg("serve")
+            .current_dir(&self.folder)
             .arg("--config")
             .arg(&config)
             .env("CASTMETER_DATA_DIR", self.data())

@@ -18,7 +18,7 @@ impl fmt::Debug for Tables {
 const EPISODE: &str = "JOIN episode ON episode.id = t.episode_id JOIN show ON show.id = episode.show_id";
 
 /// Table, its columns, where they come from, and what a row must have to be shown: some change.
-const TABLES: [(&str, &[&str], &str); 15] = [
+const TABLES: [(&str, &[&str], &str); 16] = [
     ("annotation", &["{at}", "text", "tags"], "annotation WHERE true"),
     ("show", &["slug", "title"], "show WHERE true"),
     (
@@ -115,6 +115,13 @@ const TABLES: [(&str, &[&str], &str); 15] = [
         "(SELECT episode_id, day, status, pop, cache_state, sum(requests) AS requests, \
          sum(body_bytes) AS body_bytes FROM traffic_slice GROUP BY episode_id, day, status, pop, cache_state) AS t \
          {EPISODE} WHERE requests <> 0 OR body_bytes <> 0",
+    ),
+    (
+        "reach_span",
+        &["subject", "span", "starts", "listeners"],
+        "(SELECT CASE scope WHEN 'all' THEN 'all' WHEN 'show' THEN 'show ' || (SELECT slug FROM show WHERE id = scope_id) \
+         ELSE 'episode ' || (SELECT show.slug || '/' || episode.slug FROM episode JOIN show ON show.id = show_id \
+         WHERE episode.id = scope_id) END AS subject, span, starts, listeners FROM reach_span) AS t WHERE true",
     ),
 ];
 

@@ -16,8 +16,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use super::annotation::Annotation;
 use super::backend::{Claim, Database, Epoch, InstanceId, Months, from_column};
 use super::summary::{EpisodeDownloads, FateTotal, Totals};
-use super::{Settings, StoreError, names};
-use crate::rollup::Delta;
+use super::{Commit, Settings, StoreError, names, reach};
 use crate::units::{JournalPosition, UtcDay};
 use transaction::PostgresTransaction;
 
@@ -85,13 +84,14 @@ impl Limits {
     }
 }
 
-/// First days of the months that the delta has rows in.
-fn months(delta: &Delta) -> Months {
+/// First days of the months that the commit has rows in.
+fn months(commit: &Commit<'_>) -> Months {
+    let delta = commit.delta;
     let hours = delta.episode_hours.keys().map(|(_, hour)| hour.day());
     let lines = delta.exclusions.keys().map(|key| key.day).chain(delta.traffic.keys().map(|key| key.day));
-    let spans = delta.reach.keys().map(|key| key.starts);
     // The slices' days are those of downloads, which are among these.
-    let days = delta.episode_days.keys().map(|(_, day)| *day).chain(hours).chain(lines).chain(spans);
+    let days =
+        delta.episode_days.keys().map(|(_, day)| *day).chain(hours).chain(lines).chain(reach::days(commit));
     let days: BTreeSet<UtcDay> = days.collect();
     days.into_iter().map(|day| day.to_date().with_day(1).expect("each month has a first day")).collect()
 }
@@ -129,8 +129,8 @@ impl Database for Postgres {
     }
 
     /// A month is made together with the next one: so each is there before its first row, but for old ones.
-    async fn make_room(&self, delta: &Delta, made: &mut Months) -> Result<(), StoreError> {
-        for month in months(delta).difference(&made.clone()) {
+    async fn make_room(&self, commit: &Commit<'_>, made: &mut Months) -> Result<(), StoreError> {
+        for month in months(commit).difference(&made.clone()) {
             self.add_month(*month).await?;
             self.add_month(*month + chrono::Months::new(1)).await?;
             made.insert(*month);

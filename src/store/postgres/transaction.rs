@@ -2,16 +2,19 @@
 
 use std::ops::Range;
 
+use chrono::NaiveDate;
 use sqlx::Postgres;
 use sqlx::postgres::{PgArguments, PgQueryResult};
 use sqlx::query::Query;
 
+use crate::rollup::Sketch;
 use crate::store::StoreError;
-use crate::store::backend::{Claim, Transaction, to_column};
+use crate::store::backend::{Claim, InstanceId, Transaction, from_stored, to_column};
 use crate::store::episodes::{EpisodeKey, Fresh};
+use crate::store::reach::{SpanRow, StoredSketch, Subject};
 use crate::store::rows::RowId;
 use crate::store::sheet::{Column, Sheet};
-use crate::units::{JournalPosition, Timestamp};
+use crate::units::{JournalPosition, Timestamp, UtcDay};
 
 /// Rows a statement: bounds the memory and the time that one takes.
 const CHUNK: usize = 10_000;
@@ -104,11 +107,51 @@ impl Transaction for PostgresTransaction {
         let rows = sheet.rows();
         for start in (0..rows).step_by(CHUNK) {
             let chunk = start..rows.min(start + CHUNK);
-            let query = sqlx::query(sheet.statement.postgres).bind(claim.instance.0);
+            let mut query = sqlx::query(sheet.statement.postgres);
+            if sheet.by_instance {
+                query = query.bind(claim.instance.0);
+            }
             let query = sheet.columns.iter().fold(query, |query, column| bind(query, column, chunk.clone()));
             self.execute(sheet.doing, query).await?;
         }
         Ok(())
+    }
+
+    async fn read_sketches(&mut self, rows: &[SpanRow]) -> Result<Vec<StoredSketch>, StoreError> {
+        let found: Vec<(i64, i64, Vec<u8>, Option<i64>)> =
+            sqlx::query_as(include_str!("../sql/postgres/read_sketches.sql"))
+                .bind(column_of(rows, |row| row.subject.scope))
+                .bind(column_of(rows, |row| row.subject.id))
+                .bind(column_of(rows, |row| row.span.name()))
+                .bind(column_of(rows, |row| row.starts.to_date()))
+                .fetch_all(&mut *self.0)
+                .await
+                .map_err(StoreError::doing("reading reach_sketch"))?;
+        let sketch = |(place, instance, bytes, key): (i64, i64, Vec<u8>, _)| {
+            let place = usize::try_from(place - 1).expect("places count from 1");
+            Some(StoredSketch { place, instance: InstanceId(instance), sketch: from_stored(&bytes, key)? })
+        };
+        Ok(found.into_iter().filter_map(sketch).collect())
+    }
+
+    async fn read_days(
+        &mut self,
+        subject: Subject,
+        from: UtcDay,
+        to: UtcDay,
+    ) -> Result<Vec<(UtcDay, Sketch)>, StoreError> {
+        let found: Vec<(NaiveDate, Vec<u8>, Option<i64>)> =
+            sqlx::query_as(include_str!("../sql/shared/read_days.sql"))
+                .bind(subject.scope)
+                .bind(subject.id)
+                .bind(from.to_date())
+                .bind(to.to_date())
+                .fetch_all(&mut *self.0)
+                .await
+                .map_err(StoreError::doing("reading the sketches of days"))?;
+        let day =
+            |(day, bytes, key): (NaiveDate, Vec<u8>, _)| Some((UtcDay::of(day), from_stored(&bytes, key)?));
+        Ok(found.into_iter().filter_map(day).collect())
     }
 
     async fn commit(self) -> Result<(), StoreError> {

@@ -19,8 +19,7 @@ use sqlx::sqlite::{
 use super::annotation::Annotation;
 use super::backend::{Claim, Database, Epoch, InstanceId, Months, from_column};
 use super::summary::{EpisodeDownloads, FateTotal, Totals};
-use super::{Settings, StoreError, names, schema};
-use crate::rollup::Delta;
+use super::{Commit, Settings, StoreError, names, schema};
 use crate::units::{JournalPosition, UtcDay};
 use transaction::SqliteTransaction;
 
@@ -111,7 +110,7 @@ impl Database for Sqlite {
         Ok(row.map(|(epoch, position)| (Epoch(epoch), from_column(position))))
     }
 
-    async fn make_room(&self, _delta: &Delta, _made: &mut Months) -> Result<(), StoreError> {
+    async fn make_room(&self, _commit: &Commit<'_>, _made: &mut Months) -> Result<(), StoreError> {
         Ok(())
     }
 

@@ -1,15 +1,18 @@
 //! One commit in SQLite: prepared upserts, one row each.
 
+use chrono::NaiveDate;
 use sqlx::Sqlite;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteQueryResult};
 
+use crate::rollup::Sketch;
 use crate::store::StoreError;
-use crate::store::backend::{Claim, Transaction, to_column};
+use crate::store::backend::{Claim, InstanceId, Transaction, from_stored, to_column};
 use crate::store::episodes::{EpisodeKey, EpisodeRow, Fresh};
+use crate::store::reach::{SpanRow, StoredSketch, Subject};
 use crate::store::rows::RowId;
 use crate::store::sheet::{Column, Sheet};
-use crate::units::JournalPosition;
+use crate::units::{JournalPosition, UtcDay};
 
 pub(in crate::store) struct SqliteTransaction(pub(super) sqlx::Transaction<'static, Sqlite>);
 
@@ -71,7 +74,10 @@ impl Transaction for SqliteTransaction {
 
     async fn add(&mut self, claim: Claim, sheet: &Sheet<'_>) -> Result<(), StoreError> {
         for at in 0..sheet.rows() {
-            let mut query = sqlx::query(sheet.statement.sqlite).bind(claim.instance.0);
+            let mut query = sqlx::query(sheet.statement.sqlite);
+            if sheet.by_instance {
+                query = query.bind(claim.instance.0);
+            }
             for column in &sheet.columns {
                 query = match column {
                     Column::Integers(values) => query.bind(values[at]),
@@ -86,6 +92,46 @@ impl Transaction for SqliteTransaction {
             self.execute(sheet.doing, query).await?;
         }
         Ok(())
+    }
+
+    async fn read_sketches(&mut self, rows: &[SpanRow]) -> Result<Vec<StoredSketch>, StoreError> {
+        let mut sketches = Vec::new();
+        for (place, row) in rows.iter().enumerate() {
+            let found: Vec<(i64, Vec<u8>, Option<i64>)> =
+                sqlx::query_as(include_str!("../sql/sqlite/read_sketch.sql"))
+                    .bind(row.subject.scope)
+                    .bind(row.subject.id)
+                    .bind(row.span.name())
+                    .bind(row.starts.to_string())
+                    .fetch_all(&mut *self.0)
+                    .await
+                    .map_err(StoreError::doing("reading reach_sketch"))?;
+            sketches.extend(found.into_iter().filter_map(|(instance, bytes, key)| {
+                let sketch = from_stored(&bytes, key)?;
+                Some(StoredSketch { place, instance: InstanceId(instance), sketch })
+            }));
+        }
+        Ok(sketches)
+    }
+
+    async fn read_days(
+        &mut self,
+        subject: Subject,
+        from: UtcDay,
+        to: UtcDay,
+    ) -> Result<Vec<(UtcDay, Sketch)>, StoreError> {
+        let found: Vec<(NaiveDate, Vec<u8>, Option<i64>)> =
+            sqlx::query_as(include_str!("../sql/shared/read_days.sql"))
+                .bind(subject.scope)
+                .bind(subject.id)
+                .bind(from.to_string())
+                .bind(to.to_string())
+                .fetch_all(&mut *self.0)
+                .await
+                .map_err(StoreError::doing("reading the sketches of days"))?;
+        let day =
+            |(day, bytes, key): (NaiveDate, Vec<u8>, _)| Some((UtcDay::of(day), from_stored(&bytes, key)?));
+        Ok(found.into_iter().filter_map(day).collect())
     }
 
     async fn commit(self) -> Result<(), StoreError> {

@@ -5,11 +5,14 @@ use std::sync::LazyLock;
 
 use castmeter::attribution::agent::DeviceClass;
 use castmeter::attribution::{AgentNames, Episode, Fate, Labels, Reason, Referrer};
-use castmeter::rollup::{Delta, EpisodeDay, ExclusionKey, FeedDay, LineCount, ListenBins, TrafficKey};
+use castmeter::rollup::{
+    Delta, EpisodeDay, ExclusionKey, FeedDay, LineCount, ListenBins, ReachKey, Sketch, TrafficKey,
+};
 use castmeter::store::{Commit, Settings, Store, StoreError, Writer};
 use castmeter::units::{
     AgentId, Country, EpisodeId, JournalPosition, LabelId, SourceId, Timestamp, UtcDay, UtcHour,
 };
+use hashbrown::HashMap;
 use tempfile::TempDir;
 
 use crate::postgres::Server;
@@ -86,6 +89,7 @@ static NAMES: LazyLock<(Vec<AgentNames>, Labels)> = LazyLock::new(|| {
     }
     (agents.map(|(app, device)| AgentNames { app: app.into(), device }).to_vec(), labels)
 });
+static NO_REACH: LazyLock<HashMap<ReachKey, Sketch>> = LazyLock::new(HashMap::new);
 const GERMANY: &[u8] = b"DE";
 const NAMED: [LabelId; 6] = [LabelId(2), LabelId(3), LabelId(4), LabelId(5), LabelId(6), LabelId(7)];
 
@@ -337,7 +341,17 @@ pub fn commit<'a>(
     episodes: &'a [Episode],
     sources: &'a [String],
 ) -> Commit<'a> {
-    Commit { position, delta, episodes, sources, agents: &NAMES.0, labels: &NAMES.1 }
+    Commit {
+        position,
+        delta,
+        episodes,
+        sources,
+        agents: &NAMES.0,
+        labels: &NAMES.1,
+        shows: &[],
+        reach: &NO_REACH,
+        keep_sketches: false,
+    }
 }
 
 /// A reason that tests can name.

@@ -5,4 +5,5 @@ mod faults;
 mod fixture;
 mod instances;
 mod postgres;
+mod reach;
 mod sqlite;
