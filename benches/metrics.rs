@@ -2,7 +2,7 @@
 //!
 //! A scrape of 5,000 episodes in both text formats, and counting's own work: a publication with a change of every
 //! episode, while nobody scrapes and while somebody always does; a line's part in lag and listeners. The least, the
-//! median and the greatest of several runs.
+//! median and the greatest of several runs; of lines the least.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,10 +46,13 @@ fn main() {
         stop.store(true, Ordering::Relaxed);
     });
     for listeners in [1_000, 100_000, 10_000_000] {
-        let began = clock.monotonic();
-        arrive(listeners);
-        let a_line = (clock.monotonic() - began).as_nanos() as f64 / LINES as f64;
-        println!("a line of {listeners} listeners: {a_line:.1} ns");
+        let runs = (0..5).map(|_| {
+            let began = clock.monotonic();
+            arrive(listeners);
+            clock.monotonic() - began
+        });
+        let a_line = runs.min().expect("some runs").as_nanos() as f64 / LINES as f64;
+        println!("a line, of {listeners} listeners: {a_line:.1} ns");
     }
 }
 
