@@ -172,7 +172,7 @@ CREATE TABLE reach_span (
     starts date NOT NULL,
     listeners bigint,
     PRIMARY KEY (scope, scope_id, span, starts)
-) PARTITION BY RANGE (starts);
+) WITH (fillfactor = 80);
 COMMENT ON TABLE reach_span IS 'Distinct listeners with at least one valid request over the standard spans: exact up to 100, then with an error of at most 2 %. Absolute numbers over all instances, not sums: never add them up.';
 COMMENT ON COLUMN reach_span.scope IS 'episode, show or all.';
 COMMENT ON COLUMN reach_span.scope_id IS 'The episode''s or show''s key; 0 for all.';
@@ -187,7 +187,6 @@ CREATE TABLE referrer_day_before_2010 PARTITION OF referrer_day FOR VALUES FROM 
 CREATE TABLE exclusion_day_before_2010 PARTITION OF exclusion_day FOR VALUES FROM (MINVALUE) TO ('2010-01-01');
 CREATE TABLE traffic_slice_before_2010 PARTITION OF traffic_slice FOR VALUES FROM (MINVALUE) TO ('2010-01-01');
 CREATE TABLE reach_sketch_before_2010 PARTITION OF reach_sketch FOR VALUES FROM (MINVALUE) TO ('2010-01-01');
-CREATE TABLE reach_span_before_2010 PARTITION OF reach_span FOR VALUES FROM (MINVALUE) TO ('2010-01-01');
 
 CREATE OR REPLACE FUNCTION castmeter_add_month(month date) RETURNS void
 LANGUAGE plpgsql SET timezone = 'UTC' AS $$
@@ -199,7 +198,7 @@ DECLARE
 BEGIN
     FOREACH parent IN ARRAY ARRAY[
         'episode_hour', 'episode_day', 'audience_slice', 'region_day', 'referrer_day', 'exclusion_day', 'traffic_slice',
-        'reach_sketch', 'reach_span'
+        'reach_sketch'
     ] LOOP
         part := parent || to_char(low, '_YYYY_MM');
         CONTINUE WHEN low < '2010-01-01' OR to_regclass(part) IS NOT NULL;

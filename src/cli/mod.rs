@@ -16,6 +16,7 @@ mod inputs;
 mod journal;
 mod methodology;
 mod output;
+mod report;
 mod serve;
 
 use std::io;
@@ -47,6 +48,7 @@ enum Command {
     Agents(agents::Agents),
     Annotate(annotate::Annotate),
     Journal(journal::Journal),
+    Report(report::Report),
     Demo(demo::Demo),
 }
 
@@ -106,6 +108,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Agents(command) => command.run(),
         Command::Annotate(command) => command.run(),
         Command::Journal(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Demo(command) => command.run(),
     }
 }

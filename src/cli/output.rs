@@ -1,5 +1,6 @@
 //! Rows to standard output: a table for people, CSV and NDJSON for programs.
 
+use std::borrow::Cow;
 use std::io::{self, BufWriter, StdoutLock, Write};
 
 use clap::ValueEnum;
@@ -19,13 +20,18 @@ pub enum Format {
 /// Rows of one kind.
 #[derive(Clone, Debug)]
 pub struct Rows {
-    columns: &'static [&'static str],
+    columns: Vec<Cow<'static, str>>,
     rows: Vec<Vec<Value>>,
 }
 
 impl Rows {
     pub fn new(columns: &'static [&'static str]) -> Self {
-        Self { columns, rows: Vec::new() }
+        Self { columns: columns.iter().map(|column| Cow::Borrowed(*column)).collect(), rows: Vec::new() }
+    }
+
+    /// With columns that are known only when they are read.
+    pub fn with_columns(columns: Vec<String>) -> Self {
+        Self { columns: columns.into_iter().map(Cow::Owned).collect(), rows: Vec::new() }
     }
 
     /// A value for each column.
@@ -44,8 +50,12 @@ impl Rows {
 
     fn print_ndjson(&self, out: &mut impl Write) -> io::Result<()> {
         for row in &self.rows {
-            let object: Map<String, Value> =
-                self.columns.iter().map(|column| (*column).to_owned()).zip(row.iter().cloned()).collect();
+            let object: Map<String, Value> = self
+                .columns
+                .iter()
+                .map(|column| column.clone().into_owned())
+                .zip(row.iter().cloned())
+                .collect();
             serde_json::to_writer(&mut *out, &object)?;
             out.write_all(b"\n")?;
         }
@@ -54,7 +64,7 @@ impl Rows {
 
     fn print_csv(&self, out: &mut impl Write) -> io::Result<()> {
         let mut writer = csv::Writer::from_writer(out);
-        writer.write_record(self.columns)?;
+        writer.write_record(self.columns.iter().map(Cow::as_ref))?;
         for row in &self.rows {
             writer.write_record(row.iter().map(text))?;
         }
@@ -64,7 +74,7 @@ impl Rows {
     fn table(&self) -> Table {
         let mut table = Table::new();
         table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        table.set_header(self.columns.iter().copied());
+        table.set_header(self.columns.iter().map(Cow::as_ref));
         for row in &self.rows {
             table.add_row(row.iter().map(for_people));
         }

@@ -30,6 +30,12 @@ pub enum StoreError {
     )]
     SchemaTooNew { found: i64, known: i64 },
 
+    #[error(
+        "the database has migration {found}, and reports need {needed}; let `castmeter serve` of this release bring it \
+         up to date"
+    )]
+    SchemaTooOld { found: i64, needed: i64 },
+
     #[error("the database's schema cannot be brought up to date: {0}")]
     Migrate(#[from] MigrateError),
 

@@ -15,6 +15,7 @@ mod error;
 mod names;
 mod postgres;
 mod reach;
+mod report;
 mod retry;
 mod rows;
 mod schema;
@@ -26,6 +27,7 @@ mod writer;
 
 pub use annotation::Annotation;
 pub use error::StoreError;
+pub use report::{Answer, Filter, Reader, Report, Value};
 pub use retry::{Backoff, retry};
 pub use settings::{Kind, Settings};
 pub use summary::{EpisodeDownloads, FateTotal, Totals};

@@ -8,7 +8,7 @@ use castmeter::config::{Config, Layers};
 
 use crate::service::castmeter;
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "serve",
     "count",
     "explain",
@@ -19,6 +19,7 @@ const COMMANDS: [&str; 11] = [
     "agents",
     "annotate",
     "journal",
+    "report",
     "demo",
 ];
 

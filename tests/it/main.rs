@@ -14,5 +14,6 @@ mod journal_command;
 mod model;
 mod numbers;
 mod store;
+mod views;
 
 use support::{counted, postgres, proxy, service, tables};

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::counted::assert_same;
 use crate::postgres::Server;
 use crate::service::Setup;
-use crate::tables::tables;
+use crate::tables::{parity, tables};
 
 /// The rows that a folder expects, sorted, and the tables they are of.
 fn expected(folder: &Path) -> (Vec<String>, Vec<String>) {
@@ -50,7 +50,8 @@ async fn counted(
         assert_eq!(service.post(&[], lines.join("\n").as_bytes()).0, 200);
     }
     assert!(service.stop().success());
-    let rows = tables(&setup.database_url()).await.0;
+    let mut rows = tables(&setup.database_url()).await.0;
+    rows.extend(parity(&setup.database_url()).await);
     rows.into_iter().filter(|row| names.iter().any(|name| row.split('|').next() == Some(name))).collect()
 }
 

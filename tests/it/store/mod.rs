@@ -2,7 +2,7 @@
 
 mod both;
 mod faults;
-mod fixture;
+pub mod fixture;
 mod instances;
 mod postgres;
 mod reach;

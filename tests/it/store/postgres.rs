@@ -84,8 +84,8 @@ async fn every_table_and_column_is_described() {
     database.writer().await;
     let undescribed = "SELECT c.relname || '.' || a.attname FROM pg_class AS c \
         JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum >= 0 AND NOT a.attisdropped \
-        WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition \
-        AND c.relname NOT LIKE '\\_sqlx%' \
+        WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition \
+        AND c.relname NOT LIKE '\\_sqlx%' AND (c.relkind <> 'v' OR c.relname NOT LIKE '%\\_total') \
         AND (col_description(c.oid, a.attnum) IS NULL OR obj_description(c.oid) IS NULL) \
         UNION ALL SELECT c.relname FROM pg_class AS c \
         WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'v' AND obj_description(c.oid) IS NULL";

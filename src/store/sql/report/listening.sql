@@ -1,0 +1,5 @@
+SELECT
+    show, episode, title, downloads, bulk_downloads, progressive_downloads, sessions, coverage, median_furthest
+FROM listen_summary
+WHERE {filters}
+ORDER BY published_at DESC, show, episode
