@@ -12,14 +12,13 @@ use castmeter::units::Timestamp;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::postgres::Server;
-use crate::service::{Setup, castmeter};
+use crate::service::{Setup, castmeter, wait_for};
 
 const DAYS: u64 = 12;
-const LINES: u64 = 40_000;
-const LINES_PER_BATCH: usize = 2_000;
+const LINES_PER_DAY: u64 = 4_000;
 const SECONDS_PER_DAY: u64 = 86_400;
 
-pub const NEW_CHAPTERS: &str = include_str!("chapters.sql");
+const NEW_CHAPTERS: &str = include_str!("chapters.sql");
 
 /// What the reader is called.
 const READER: &str = "dashboards_reader";
@@ -36,19 +35,25 @@ impl Fixture {
         let server = Server::shared();
         let url = server.database().await;
         let now = SystemClock::new().now();
-        let (lines, feeds) = traffic(folder, now);
-        let config = format!(
-            "catalog = {:?}\nfeeds = [{}]\n",
-            folder.join("titled.csv").display().to_string(),
-            feeds.trim().split(',').map(|feed| format!("{feed:?}")).collect::<Vec<_>>().join(", ")
-        );
+        let catalog = folder.join("catalog.csv");
+        let feeds = traffic(&["--feeds", "--catalog-out", &catalog.display().to_string()]);
+        let titled = folder.join("titled.csv");
+        give_titles(&catalog, &titled);
+        let feeds: Vec<String> = feeds.trim().split(',').map(|feed| format!("{feed:?}")).collect();
+        let titled = titled.display().to_string();
+        let config = format!("catalog = {titled:?}\nfeeds = [{}]\n", feeds.join(", "));
         let setup = Setup { database_url: Some(url.clone()), config, ..Setup::new(folder) };
         let service = setup.start();
         service.wait_until_ready();
-        for batch in lines.chunks(LINES_PER_BATCH) {
-            assert_eq!(service.post(&[], batch.concat().as_bytes()).0, 200);
-        }
-        service.wait_for_lines(lines.len() as u64);
+        traffic(&[&format!("http://{}/fastly", service.http), "--once"]);
+        let records = |stage| {
+            service.get(service.admin, "/metrics").1.lines().find_map(|line| {
+                line.strip_prefix(&format!("castmeter_journal_position_records{{stage=\"{stage}\"}} "))
+                    .map(str::to_owned)
+            })
+        };
+        wait_for("all lines to be counted", || records("counted") == records("written"));
+        assert!(service.metric("castmeter_lines_received_total") > (LINES_PER_DAY * (DAYS - 1)) as f64);
         for (text, days_ago) in [("deploy v1.2", 0), ("the origin moved", 3)] {
             let at = now.minus(Duration::from_secs(days_ago * SECONDS_PER_DAY + 60)).to_string();
             let admin = format!("http://{}/", service.admin);
@@ -82,26 +87,16 @@ impl Fixture {
     }
 }
 
-/// Lines up to now, and the feeds among their paths; writes the catalogue.
-fn traffic(folder: &Path, now: Timestamp) -> (Vec<String>, String) {
-    let start = now.minus(Duration::from_secs((DAYS - 1) * SECONDS_PER_DAY)).day().to_string();
-    let catalog = folder.join("catalog.csv");
-    let generate = |more: &[&str]| {
-        let output = castmeter()
-            .args(["generate", "--seed=3", "--listeners=3000", "--episodes=60", "--shows=3"])
-            .args([format!("--days={DAYS}"), format!("--start={start}"), format!("--lines={LINES}")])
-            .args(more)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let lines = generate(&["--catalog-out", &catalog.display().to_string()]);
-    let began = |line: &str| line.split_once("\"start_us\":")?.1.split(',').next()?.parse::<i64>().ok();
-    let so_far = lines.split_inclusive('\n').filter(|line| began(line).is_none_or(|at| at <= now.micros()));
-    let so_far = so_far.map(str::to_owned).collect();
-    give_titles(&catalog, &folder.join("titled.csv"));
-    (so_far, generate(&["--feeds"]))
+/// Runs `castmeter traffic`; gives what it prints.
+fn traffic(more: &[&str]) -> String {
+    let output = castmeter()
+        .args(["traffic", "--seed=3", "--listeners=3000", "--episodes=60", "--shows=3"])
+        .args([format!("--days={}", DAYS - 1), format!("--lines-per-day={LINES_PER_DAY}")])
+        .args(more)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// The generated catalogue has no titles. Some get one that only correct quoting survives.

@@ -85,13 +85,13 @@ fn unknown(expression: &str, series: &HashMap<String, HashSet<&str>>) -> Vec<Str
 #[test]
 fn panels_and_rules_name_what_exists() {
     let series = series();
+    let used = Regex::new(r"\{\{([a-z_]+)\}\}").unwrap();
     let mut expressions = Vec::new();
     for dashboard in dashboards() {
         for query in dashboard.queries().into_iter().filter(|query| query.language == Language::PromQl) {
             let filled = filled_promql(&dashboard, &query.text, str::to_owned);
             // A legend may name what the series still have: the labels that they are grouped by.
             let legend = text(&query.target["legendFormat"]).to_owned();
-            let used = Regex::new(r"\{\{([a-z_]+)\}\}").unwrap();
             for label in used.captures_iter(&legend) {
                 let grouped = GROUPING
                     .captures_iter(&filled)

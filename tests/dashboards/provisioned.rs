@@ -27,3 +27,10 @@ fn a_folder_of_files_is_provided() {
     assert_eq!(file["providers"][0]["type"], "file");
     assert!(file["providers"][0]["options"]["path"].is_string());
 }
+
+/// What the data sources take from Grafana's environment.
+pub fn data_source_variables() -> Vec<String> {
+    let file = yaml("dashboards/provisioning/datasources/castmeter.yaml").to_string();
+    let variable = regex::Regex::new(r"\$\{([A-Z_]+)\}").unwrap();
+    variable.captures_iter(&file).map(|found| found[1].to_owned()).collect()
+}

@@ -8,7 +8,7 @@ use castmeter::config::{Config, Layers};
 
 use crate::service::castmeter;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 14] = [
     "serve",
     "count",
     "explain",
@@ -18,8 +18,10 @@ const COMMANDS: [&str; 12] = [
     "methodology",
     "agents",
     "annotate",
+    "check-health",
     "journal",
     "report",
+    "traffic",
     "demo",
 ];
 
