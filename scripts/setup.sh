@@ -96,6 +96,8 @@ if [ "$target" = test ]; then
   have_postgres || packages+=(postgresql)
   for program in curl openssl python3; do need "$program" "$program"; done
   need kill procps
+  need node nodejs
+  need npm npm
 fi
 [ "$target" != fuzz ] || need c++ g++
 install_packages

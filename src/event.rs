@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::units::{ByteCount, Country, Timestamp};
 
@@ -55,6 +56,13 @@ pub struct Request<'a> {
     pub edge: Option<bool>,
     /// True for the inner requests of Fastly's segmented caching.
     pub inner: Option<bool>,
+}
+
+impl Request<'_> {
+    /// When the request ended, as far as the line tells: its start where it has no duration.
+    pub fn end(&self) -> Timestamp {
+        self.start.plus(Duration::from_micros(self.elapsed_us.unwrap_or(0)))
+    }
 }
 
 /// What a `Range` request header asks for (RFC 9110 §14.2). Positions are inclusive, as in the header.

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Unpacks what tests run into target/tools, from Debian's archive: the log senders rsyslog, syslog-ng and h2load, and
-# libfaketime.
+# Unpacks what tests run into target/tools, from Debian's archive: the log senders rsyslog, syslog-ng and h2load,
+# Prometheus with promtool, and libfaketime.
 # Nothing is installed, since a machine can have only one system logger and has one already.
 set -eu
 cd "$(dirname "$0")/.."
@@ -12,7 +12,7 @@ flock 9
 set -- rsyslog rsyslog-openssl libestr0 libfastjson4 liblognorm5 \
     syslog-ng-core libivykis0 libnet1 libpcre3 libwrap0 \
     nghttp2-client libnghttp2-14 libev4 libjemalloc2 \
-    libfaketime
+    prometheus libfaketime
 [ "$(cat "$tools/complete" 2>/dev/null)" = "$*" ] && exit 0
 
 rm -rf "$tools"

@@ -62,6 +62,10 @@ impl Distinct {
         self.buckets.entry(self.granularity.bucket(hour)).or_default().0.insert(hash)
     }
 
+    pub fn table_bytes(&self) -> usize {
+        self.buckets.values().map(|hashes| hashes.0.allocation_size()).sum()
+    }
+
     pub fn close(&mut self, open_from: UtcDay) {
         self.buckets = self.buckets.split_off(&open_from.start().hour());
     }

@@ -223,6 +223,14 @@ impl Engine {
         self.sessions.len()
     }
 
+    /// Memory that open days take, estimated from the sizes of the tables: what few sessions have beside is left out.
+    pub fn state_bytes(&self) -> usize {
+        let distinct = [&self.addresses, &self.listeners, &self.feed_clients];
+        self.sessions.table_bytes()
+            + self.seen.table_bytes()
+            + distinct.map(Distinct::table_bytes).iter().sum::<usize>()
+    }
+
     /// The first day that is not closed; None before the first line, and where days never close.
     pub fn open_from(&self) -> Option<UtcDay> {
         self.watermark.as_ref()?.open_from()

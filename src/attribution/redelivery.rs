@@ -57,6 +57,10 @@ impl SeenIds {
         self
     }
 
+    pub fn table_bytes(&self) -> usize {
+        self.last.allocation_size() + self.order.capacity() * size_of::<(u64, Timestamp)>()
+    }
+
     pub fn set_memory(&mut self, memory: Memory) {
         self.memory = memory;
     }

@@ -219,6 +219,13 @@ impl Sessions {
             Self::Rolling(sessions) => sessions.len(),
         }
     }
+
+    pub fn table_bytes(&self) -> usize {
+        match self {
+            Self::Calendar(sessions) => sessions.table_bytes(),
+            Self::Rolling(sessions) => sessions.table_bytes(),
+        }
+    }
 }
 
 /// What a session is judged by.

@@ -3,8 +3,11 @@
 //! Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 it could not be done,
 //! 64 (`EX_USAGE`) the command line or the configuration is wrong.
 
+mod admin;
 mod agents;
+mod annotate;
 mod check;
+mod check_health;
 mod config;
 mod count;
 mod demo;
@@ -17,6 +20,7 @@ mod methodology;
 mod output;
 mod report;
 mod serve;
+mod traffic;
 
 use std::io;
 use std::process::ExitCode;
@@ -45,8 +49,11 @@ enum Command {
     Format(format::Format),
     Methodology(methodology::Methodology),
     Agents(agents::Agents),
+    Annotate(annotate::Annotate),
+    CheckHealth(check_health::CheckHealth),
     Journal(journal::Journal),
     Report(report::Report),
+    Traffic(traffic::Traffic),
     Demo(demo::Demo),
 }
 
@@ -104,8 +111,11 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Format(command) => command.run(),
         Command::Methodology(command) => command.run(),
         Command::Agents(command) => command.run(),
+        Command::Annotate(command) => command.run(),
+        Command::CheckHealth(command) => command.run(),
         Command::Journal(command) => command.run(),
         Command::Report(command) => command.run(),
+        Command::Traffic(command) => command.run(),
         Command::Demo(command) => command.run(),
     }
 }

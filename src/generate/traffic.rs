@@ -112,6 +112,11 @@ impl Generator {
         }
     }
 
+    /// When the latest line came out; the options' start before the first.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// Appends one line, of a transfer that has ended by `now`, and never ends: for traffic as it happens.
     ///
     /// Successive times must not go back; one that does counts as the last. Episodes appear around the

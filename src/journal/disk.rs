@@ -112,9 +112,7 @@ impl Disk {
         if self.verdict(Operation::FreeSpace, folder) != Verdict::Proceed {
             return Ok(ByteCount::ZERO);
         }
-        let disk = rustix::fs::statvfs(folder)
-            .map_err(|error| JournalError::io("read the free space of", folder, error.into()))?;
-        Ok(ByteCount(disk.f_bavail.saturating_mul(disk.f_frsize)))
+        free_space(folder)
     }
 
     fn verdict(&self, operation: Operation, path: &Path) -> Verdict {
@@ -151,4 +149,11 @@ fn append_part(mut file: &File, slices: &[IoSlice<'_>], bytes: u64) -> io::Resul
         left -= part;
     }
     Ok(())
+}
+
+/// What an unprivileged process may still write to the folder's disk.
+pub fn free_space(folder: &Path) -> Result<ByteCount, JournalError> {
+    let disk = rustix::fs::statvfs(folder)
+        .map_err(|error| JournalError::io("read the free space of", folder, error.into()))?;
+    Ok(ByteCount(disk.f_bavail.saturating_mul(disk.f_frsize)))
 }

@@ -39,7 +39,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 
-pub use disk::{Faults, Operation, Verdict};
+pub use disk::{Faults, Operation, Verdict, free_space};
 pub use error::{FullReason, JournalError};
 pub use feed::{Fed, Feed};
 pub use format::JournalId;
@@ -48,7 +48,7 @@ pub use record::{Entry, Record, RecordKind, Redelivery};
 pub use recover::{CutTail, OpenReport};
 pub use scan::{Damage, Flaw};
 pub use settings::Settings;
-pub use status::Status;
+pub use status::{SYNC_SECONDS, Status};
 pub use writer::{Ticket, Writer};
 
 /// A journal that is open for writing.

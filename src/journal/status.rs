@@ -16,6 +16,10 @@ pub(super) fn moment() -> Instant {
     Instant::now()
 }
 
+/// Bounds of how long an fsync takes, in seconds.
+pub const SYNC_SECONDS: &[f64] =
+    &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
 /// A look at the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
@@ -40,8 +44,9 @@ pub struct Status {
     /// fsyncs since the start of the process, failed ones included.
     pub syncs: u64,
     pub failed_syncs: u64,
-    pub last_sync: Duration,
     pub all_syncs: Duration,
+    /// How many took as long as each of [`SYNC_SECONDS`] and no longer; the last, how many took longer than all.
+    pub syncs_by_time: [u64; SYNC_SECONDS.len() + 1],
     /// Places found since the start of the process that could not be read, and the records lost there.
     pub damages: u64,
     pub lost_records: u64,
@@ -69,8 +74,8 @@ pub(super) struct Shared {
     pub appended_bytes: AtomicU64,
     pub syncs: AtomicU64,
     pub failed_syncs: AtomicU64,
-    pub last_sync_micros: AtomicU64,
     pub all_syncs_micros: AtomicU64,
+    pub syncs_by_time: [AtomicU64; SYNC_SECONDS.len() + 1],
     pub lost_records: AtomicU64,
     /// Where damage was found (segment, offset), so that two readers report a place once.
     pub damages: Mutex<HashSet<(u64, u64)>>,
@@ -93,8 +98,8 @@ impl Shared {
             appended_bytes: ByteCount(get(&self.appended_bytes)),
             syncs: get(&self.syncs),
             failed_syncs: get(&self.failed_syncs),
-            last_sync: Duration::from_micros(get(&self.last_sync_micros)),
             all_syncs: Duration::from_micros(get(&self.all_syncs_micros)),
+            syncs_by_time: self.syncs_by_time.each_ref().map(get),
             damages: self.damages.lock().expect("no panic while held").len() as u64,
             lost_records: get(&self.lost_records),
         }
@@ -125,7 +130,8 @@ impl Shared {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.syncs.fetch_add(1, Ordering::Relaxed);
         self.failed_syncs.fetch_add(failed.into(), Ordering::Relaxed);
-        self.last_sync_micros.store(micros, Ordering::Relaxed);
+        let bucket = SYNC_SECONDS.partition_point(|bound| *bound < took.as_secs_f64());
+        self.syncs_by_time[bucket].fetch_add(1, Ordering::Relaxed);
         self.all_syncs_micros.fetch_add(micros, Ordering::Relaxed);
     }
 }

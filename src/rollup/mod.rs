@@ -3,12 +3,18 @@
 //! A delta can be merged with any other in any order; a store adds it to its tables. Numbers may be
 //! negative: a session that moves to an earlier hour takes one away here and adds one there.
 
+mod arrivals;
 mod delta;
+mod histogram;
+mod live;
 mod reach;
 mod record;
 mod sketch;
 
+pub use arrivals::{Arrivals, Arrived, Ends, LAG_SECONDS};
 pub use delta::{Delta, EpisodeDay, ExclusionKey, FeedDay, LineCount, ListenBins, TrafficKey};
+pub use histogram::Histogram;
+pub use live::{LiveCount, LiveListeners};
 pub use reach::{Reach, ReachKey, Scope, Span};
 pub use record::{EpisodeSums, Period, add_line};
 pub use sketch::{BadSketch, Hashed, Sketch};

@@ -97,7 +97,7 @@ impl Committing {
             self.pending.lock().reach_is_kept(&sums.reach, sums.position);
         }
         self.health.store_answered();
-        self.metrics.store_committed(sums.position.0, self.clock.monotonic() - began);
+        self.metrics.store_committed(sums.position, self.clock.monotonic() - began, self.clock.now());
         self.pending.set_committed(sums.position);
         Ok(())
     }

@@ -26,7 +26,7 @@ use crate::event::{Defect, Malformed, Request};
 use crate::journal::{self, Entry, Fed, JournalError, RecordKind};
 use crate::parser;
 use crate::receiver::decode;
-use crate::rollup::{Delta, Reach, ReachKey, Sketch};
+use crate::rollup::{Arrivals, Delta, Reach, ReachKey, Sketch};
 use crate::units::{JournalPosition, SourceId, Timestamp};
 
 /// What goes with a record to counting, so that it need not be read back.
@@ -143,6 +143,7 @@ pub struct Counter {
     bodies: SeenBodies,
     /// Ranges merged over a gap since the last call of [`Counter::take_gaps_closed`].
     gaps_closed: u64,
+    arrivals: Arrivals,
 }
 
 impl Counter {
@@ -173,6 +174,7 @@ impl Counter {
             samples: Samples::default(),
             bodies: SeenBodies::new(rules.redelivery_window),
             gaps_closed: 0,
+            arrivals: Arrivals::default(),
         })
     }
 
@@ -222,6 +224,7 @@ impl Counter {
         self.position = next;
         if self.position <= self.committed {
             self.delta = Delta::default();
+            self.arrivals.forget();
         }
         result
     }
@@ -257,6 +260,7 @@ impl Counter {
         let received_at = batch.received_at;
         let redelivered = batch.digest.is_some_and(|digest| self.bodies.check(digest, received_at));
         let receipt = Receipt { source: self.source_id(source), at: received_at, redelivered };
+        self.arrivals.begin(received_at);
         let parser = self.parsers.of(source).clone();
         // A connection that closed within a line leaves it without its end.
         let end = || memchr::memrchr(b'\n', lines).map_or(0, |at| at + 1);
@@ -281,6 +285,10 @@ impl Counter {
     ) {
         let outcome = self.engine.observe(parsed, receipt);
         self.delta.add_line(receipt.source, &outcome, self.engine.changes());
+        self.arrivals.line(receipt.source, parsed.as_ref().ok().map(Request::end));
+        if let Some(counted) = &outcome.session {
+            self.arrivals.listener(counted.listener);
+        }
         self.reach.add_line(&outcome);
         self.gaps_closed += u64::from(outcome.session.is_some_and(|counted| counted.joined.gap_closed));
         // What is replayed was said before.
@@ -368,6 +376,11 @@ impl Counter {
     /// Records in the store that another version of the rules has counted, and this one has therefore not counted again.
     pub fn skipped(&self) -> u64 {
         self.skipped
+    }
+
+    /// How lines came in, since it was last asked.
+    pub fn arrivals(&mut self) -> &mut Arrivals {
+        &mut self.arrivals
     }
 
     pub fn engine(&self) -> &Engine {

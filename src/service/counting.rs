@@ -14,7 +14,7 @@ use super::counter::{Counter, Handoff, Sums};
 use super::snapshot::Keeper;
 use crate::clock::Clock;
 use crate::journal::{self, Fed, Feed, JournalError};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Publication};
 use crate::units::JournalPosition;
 
 /// How long sums stay with the counting thread while lines keep coming.
@@ -167,7 +167,6 @@ impl Counting {
         };
         match &fed {
             Fed::Damage(damage) => {
-                self.metrics.journal_damaged();
                 tracing::error!(?damage, "a damaged place in the journal was passed over and kept aside");
             }
             // Of this process's own the journal knows.
@@ -189,16 +188,27 @@ impl Counting {
         let position = self.counter.position();
         let mut sums = self.pending.lock();
         let fresh = self.counter.give(&mut sums);
-        self.metrics.publish(&fresh, &sums.episodes, &sums.sources);
+        let arrived = self.counter.arrivals().take();
+        let live = self.counter.arrivals().live().count();
+        let gaps_closed = self.counter.take_gaps_closed();
+        let engine = self.counter.engine();
+        // Before anybody can commit these sums: metrics tell how old lines are when they are committed.
+        self.metrics.publish(Publication {
+            delta: &fresh,
+            arrived,
+            live,
+            position,
+            episodes: &sums.episodes,
+            sources: &sums.sources,
+            engine,
+            watermark: engine.watermark(self.clock.now()),
+            gaps_closed,
+        });
         let rows = sums.delta.rows();
         drop(sums);
         if rows > EARLY_COMMIT_ROWS {
             self.pending.due.notify_one();
         }
-        self.metrics.coverage_gaps_closed(self.counter.take_gaps_closed());
-        let engine = self.counter.engine();
-        let watermark = engine.watermark(self.clock.now()).map(crate::units::Timestamp::seconds);
-        self.metrics.set_counting(engine.open_sessions(), watermark, position.0);
     }
 
     /// Tells once what the replay was.

@@ -11,6 +11,7 @@ use crate::catalog::{Catalog, Error, Location, Problem, Refresh, Settings, Sourc
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::journal::{self, JournalError, Record, RecordKind};
+use crate::metrics::Metrics;
 use crate::units::Encoding;
 
 /// How often a full journal is asked to take the rules in.
@@ -101,11 +102,13 @@ pub struct Refreshing {
     pub journal: journal::Writer<Handoff>,
     pub clock: Arc<dyn Clock>,
     pub interval: std::time::Duration,
+    pub metrics: Arc<Metrics>,
 }
 
 impl Refreshing {
     /// The first look is at once: what was kept may be old.
     pub async fn run(mut self, stop: CancellationToken) {
+        self.metrics.catalog_episodes(self.catalog.episodes().len());
         while !stop.is_cancelled() {
             let clock = Arc::clone(&self.clock);
             let refreshed = tokio::task::spawn_blocking(move || {
@@ -126,6 +129,8 @@ impl Refreshing {
     }
 
     async fn take(&mut self, refresh: Refresh) {
+        self.metrics.catalog_refreshed(refresh.errors.is_empty(), self.clock.now());
+        self.metrics.catalog_episodes(self.catalog.episodes().len());
         for error in refresh.errors {
             tracing::warn!(%error, "a source of the catalogue failed; what it gave before stands");
         }

@@ -30,6 +30,7 @@ impl Pipeline {
     /// Counts and commits until the journal is closed and all of it is in the store, or until it has to give up.
     pub async fn run(self) -> Result<(), ServiceError> {
         let writer = self.claim().await?;
+        self.beginning.metrics.store_claimed(writer.position());
         let mut counting = self.beginning.counting(writer.position()).await?;
         self.health.store_claimed();
         let committing = Committing {
@@ -78,6 +79,7 @@ impl Pipeline {
     /// Migrates and claims the store, however long it takes to answer.
     async fn claim(&self) -> Result<store::Writer, StoreError> {
         let on_failure = |error: &StoreError, pause| {
+            self.beginning.metrics.store_failed();
             self.health.store_failed(error);
             tracing::warn!(%error, ?pause, "the store does not answer; trying again, the journal keeps what comes");
         };

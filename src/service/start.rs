@@ -25,7 +25,7 @@ use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::journal::{self, Journal, JournalError};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Observed};
 use crate::receiver::{HandedOver, HttpReceiver, SetupError, Surroundings, SyslogReceiver};
 use crate::store::{self, Store, StoreError};
 use crate::web::{self, Web};
@@ -104,6 +104,7 @@ pub async fn start(config: Config, handed_over: HandedOver) -> Result<Running, S
     // If the journal's end was lost: what comes must not be taken for what a state holds.
     let saved_at = snapshot::newest(&states, identity);
     writer.skip_to(saved_at)?;
+    metrics.journal_opened(writer.status().next, clock.now());
     // Before any line is taken: what comes is counted by these, also where the store does not answer yet.
     let are_rules_noted = match note_rules(&writer, &rules, &*clock).await {
         Err(error @ JournalError::Full(_)) => {
@@ -130,9 +131,15 @@ pub async fn start(config: Config, handed_over: HandedOver) -> Result<Running, S
     let web = Arc::new(Web {
         metrics: Arc::clone(&metrics),
         store: store.clone(),
-        journal_status: {
-            let writer = writer.clone();
-            Box::new(move || writer.status())
+        observe: {
+            let (clock, writer, folder) = (Arc::clone(&clock), writer.clone(), folder.clone());
+            let journal_limit = config.journal().max_bytes;
+            Box::new(move || Observed {
+                now: clock.now(),
+                journal: writer.status(),
+                journal_limit,
+                disk_free: journal::free_space(&folder).ok(),
+            })
         },
         problems: {
             let (health, writer) = (Arc::clone(&health), writer.clone());
@@ -163,6 +170,7 @@ pub async fn start(config: Config, handed_over: HandedOver) -> Result<Running, S
             journal: writer.clone(),
             clock: Arc::clone(&clock),
             interval: config.catalog_refresh_interval,
+            metrics: Arc::clone(&metrics),
         };
         receivers.push(tokio::spawn(refreshing.run(stop_receiving.clone())));
     }

@@ -71,7 +71,7 @@ impl Supervisor {
             tracing::debug!(%error, "the journal could not be maintained");
         }
         let status = self.journal.status();
-        let before = std::mem::replace(&mut self.counted, JournalPosition(self.metrics.counted_position()));
+        let before = std::mem::replace(&mut self.counted, self.metrics.counted_position());
         status.running && (!self.health.is_claimed() || counting_moves(before, self.counted, &status))
     }
 
@@ -156,14 +156,14 @@ mod tests {
 
         supervisor.health.store_claimed();
         assert!(!supervisor.moves().await);
-        supervisor.metrics.set_counting(0, None, 1);
+        supervisor.metrics.counted_to(JournalPosition(1));
         assert!(supervisor.moves().await, "it has moved");
         assert!(supervisor.moves().await, "it has nothing to count");
         for _ in 0..2 {
             journal.writer.append(record(), handoff()).await.unwrap();
         }
         assert!(!supervisor.moves().await);
-        supervisor.metrics.set_counting(0, None, 2);
+        supervisor.metrics.counted_to(JournalPosition(2));
         assert!(supervisor.moves().await, "it moves though it is not done");
         assert!(!supervisor.moves().await);
         assert!(

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 
+use super::annotation::Annotation;
 use super::episodes::{EpisodeKey, Fresh};
 use super::reach::{SpanRow, StoredSketch, Subject};
 use super::rows::Chapters;
@@ -74,6 +75,8 @@ pub(super) trait Database: Sync {
 
     fn fates(&self, since: Option<UtcDay>)
     -> impl Future<Output = Result<Vec<FateTotal>, StoreError>> + Send;
+
+    fn annotate(&self, annotation: &Annotation) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     fn close(&self) -> impl Future<Output = ()> + Send;
 }

@@ -8,6 +8,7 @@
 //!
 //! No counting happens here, and nothing is kept between commits but which episodes the database knows.
 
+mod annotation;
 mod backend;
 mod episodes;
 mod error;
@@ -24,6 +25,7 @@ mod sqlite;
 mod summary;
 mod writer;
 
+pub use annotation::Annotation;
 pub use error::StoreError;
 pub use report::{Answer, Filter, Reader, Report, Value};
 pub use retry::{Backoff, retry};
@@ -93,6 +95,11 @@ impl Store {
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
         on_backend!(self, database => database.ping())
+    }
+
+    /// Adds an annotation.
+    pub async fn annotate(&self, annotation: &Annotation) -> Result<(), StoreError> {
+        on_backend!(self, database => database.annotate(annotation))
     }
 
     /// Sums over all episodes, of the days from `since` on.

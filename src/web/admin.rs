@@ -1,4 +1,4 @@
-//! The admin port: `/metrics` for Prometheus, `/livez` and `/readyz` for whoever decides on traffic.
+//! The admin port: `/metrics` for Prometheus, `/livez` and `/readyz` for whoever decides on traffic, and annotations.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,8 +17,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::Web;
+use super::annotations::annotate;
+use super::scrape::scrape;
 
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const ANNOTATIONS: &str = "/api/annotations";
 const MAX_CONNECTIONS: usize = 256;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// When the system has no more sockets, asking again at once would only burn time.
@@ -60,16 +62,17 @@ pub async fn serve_admin(web: Arc<Web>, listener: TcpListener, stop: Cancellatio
 }
 
 async fn answer(web: Arc<Web>, request: Request<Incoming>) -> Result<Answer, Infallible> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Ok(text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned()));
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    match request.uri().path() {
+        ANNOTATIONS if *request.method() == Method::POST => return Ok(annotate(&web, request).await),
+        ANNOTATIONS => return Ok(text(StatusCode::METHOD_NOT_ALLOWED, "only POST\n".to_owned())),
+        _ if !is_read => return Ok(text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned())),
+        _ => {}
     }
     Ok(match request.uri().path() {
-        "/metrics" => {
-            web.metrics.set_journal(&(web.journal_status)());
-            let mut answer = text(StatusCode::OK, web.metrics.page());
-            answer.headers_mut().insert(CONTENT_TYPE, OPENMETRICS.parse().expect("a sound header"));
-            answer
-        }
+        "/metrics" => scrape(&web, request.headers()).await.unwrap_or_else(|error| {
+            text(StatusCode::INTERNAL_SERVER_ERROR, format!("the page could not be made: {error}\n"))
+        }),
         "/livez" => match (web.stuck)() {
             None => text(StatusCode::OK, "alive\n".to_owned()),
             Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("stuck: {why}\n")),
@@ -80,8 +83,11 @@ async fn answer(web: Arc<Web>, request: Request<Incoming>) -> Result<Answer, Inf
                 text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", problems.join("; ")))
             }
         },
-        "/" => text(StatusCode::OK, "castmeter: /metrics /livez /readyz\n".to_owned()),
-        _ => text(StatusCode::NOT_FOUND, "not found; there are /metrics, /livez and /readyz\n".to_owned()),
+        "/" => text(StatusCode::OK, "castmeter: /metrics /livez /readyz /api/annotations\n".to_owned()),
+        _ => text(
+            StatusCode::NOT_FOUND,
+            "not found; there are /metrics, /livez, /readyz and /api/annotations\n".to_owned(),
+        ),
     })
 }
 

@@ -1,13 +1,15 @@
 //! What people and programs read of a running service: metrics, health, a small page with its JSON.
 //!
-//! `/metrics`, `/livez` and `/readyz` are on the admin port; the page and its `/api/now` are on the ingest
+//! `/metrics`, `/livez`, `/readyz` and `/api/annotations` are on the admin port; the page and its `/api/now` are on the ingest
 //! port, without anything that is not a sum.
 
 mod admin;
+mod annotations;
+mod negotiate;
 mod page;
+mod scrape;
 
-use crate::journal::Status;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Observed};
 use crate::store::Store;
 use std::sync::Arc;
 
@@ -18,7 +20,8 @@ pub use page::page;
 pub struct Web {
     pub metrics: Arc<Metrics>,
     pub store: Store,
-    pub journal_status: Box<dyn Fn() -> Status + Send + Sync>,
+    /// What metrics look at when they are asked for.
+    pub observe: Box<dyn Fn() -> Observed + Send + Sync>,
     /// Why the service is not ready; empty when it is.
     pub problems: Box<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Why it had better be started anew, if so.

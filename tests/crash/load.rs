@@ -14,7 +14,7 @@ const SENDERS: usize = 8;
 
 /// How far a sender may be ahead of the oldest batch that is not answered: days close by the time in the lines, and none may
 /// be late by a sender's bad luck.
-const AHEAD: usize = 16;
+pub const AHEAD: usize = 16;
 
 /// A batch is sent again after so many others.
 const LATER: usize = 30;

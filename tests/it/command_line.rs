@@ -8,7 +8,7 @@ use castmeter::config::{Config, Layers};
 
 use crate::service::castmeter;
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 14] = [
     "serve",
     "count",
     "explain",
@@ -17,8 +17,11 @@ const COMMANDS: [&str; 11] = [
     "format",
     "methodology",
     "agents",
+    "annotate",
+    "check-health",
     "journal",
     "report",
+    "traffic",
     "demo",
 ];
 

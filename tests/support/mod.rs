@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each target uses a part of it")]
 
 pub mod counted;
+pub mod dashboards;
 pub mod postgres;
 pub mod proxy;
 pub mod service;

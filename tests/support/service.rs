@@ -329,7 +329,7 @@ pub fn post(to: SocketAddr, headers: &[(&str, &str)], body: &[u8]) -> io::Result
     exchange(to, &format!("{head}connection: close\r\n\r\n"), body)
 }
 
-fn exchange(to: SocketAddr, head: &str, body: &[u8]) -> io::Result<Answer> {
+pub fn exchange(to: SocketAddr, head: &str, body: &[u8]) -> io::Result<Answer> {
     let answer = try_raw_exchange(to, &[head.as_bytes(), body].concat())?;
     let cut = || io::Error::new(io::ErrorKind::UnexpectedEof, format!("no HTTP answer: {answer:?}"));
     let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(cut)?;

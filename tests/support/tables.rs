@@ -18,7 +18,8 @@ impl fmt::Debug for Tables {
 const EPISODE: &str = "JOIN episode ON episode.id = t.episode_id JOIN show ON show.id = episode.show_id";
 
 /// Table, its columns, where they come from, and what a row must have to be shown: some change.
-const TABLES: [(&str, &[&str], &str); 16] = [
+const TABLES: [(&str, &[&str], &str); 17] = [
+    ("annotation", &["{at}", "text", "tags"], "annotation WHERE true"),
     ("show", &["slug", "title"], "show WHERE true"),
     (
         "episode",

@@ -184,6 +184,11 @@ impl CalendarSessions {
     pub fn len(&self) -> usize {
         self.days.values().map(|day| day.sessions.len()).sum()
     }
+
+    pub fn table_bytes(&self) -> usize {
+        let bytes = |day: &Day| day.sessions.capacity() * size_of::<Session>() + day.index.allocation_size();
+        self.days.values().map(bytes).sum()
+    }
 }
 
 #[cfg(test)]

@@ -123,6 +123,11 @@ impl RollingSessions {
     pub fn len(&self) -> usize {
         self.timelines.len()
     }
+
+    pub fn table_bytes(&self) -> usize {
+        // Most have one touch in one window.
+        self.timelines.allocation_size() + self.len() * (size_of::<Touch>() + size_of::<Laid>())
+    }
 }
 
 impl Timeline {

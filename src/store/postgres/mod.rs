@@ -13,9 +13,10 @@ use std::time::Duration;
 use chrono::{Datelike, NaiveDate};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 
+use super::annotation::Annotation;
 use super::backend::{Claim, Database, Epoch, InstanceId, Months, from_column};
 use super::summary::{EpisodeDownloads, FateTotal, Totals};
-use super::{Commit, Settings, StoreError, reach};
+use super::{Commit, Settings, StoreError, names, reach};
 use crate::units::{JournalPosition, UtcDay};
 use transaction::PostgresTransaction;
 
@@ -169,6 +170,17 @@ impl Database for Postgres {
             .fetch_all(&self.pool)
             .await
             .map_err(StoreError::doing("reading fates"))
+    }
+
+    async fn annotate(&self, annotation: &Annotation) -> Result<(), StoreError> {
+        sqlx::query(include_str!("../sql/shared/annotate.sql"))
+            .bind(annotation.at.to_utc())
+            .bind(names::text(&annotation.text))
+            .bind(annotation.tags())
+            .execute(&self.pool)
+            .await
+            .map_err(StoreError::doing("adding an annotation"))?;
+        Ok(())
     }
 
     async fn close(&self) {

@@ -16,9 +16,10 @@ use sqlx::sqlite::{
 };
 use sqlx::{Connection, SqlSafeStr};
 
+use super::annotation::Annotation;
 use super::backend::{Claim, Database, Epoch, InstanceId, Months, from_column};
 use super::summary::{EpisodeDownloads, FateTotal, Totals};
-use super::{Commit, Settings, StoreError, schema};
+use super::{Commit, Settings, StoreError, names, schema};
 use crate::units::{JournalPosition, UtcDay};
 use transaction::SqliteTransaction;
 
@@ -149,6 +150,17 @@ impl Database for Sqlite {
             .fetch_all(&self.pool)
             .await
             .map_err(StoreError::doing("reading fates"))
+    }
+
+    async fn annotate(&self, annotation: &Annotation) -> Result<(), StoreError> {
+        sqlx::query(include_str!("../sql/shared/annotate.sql"))
+            .bind(annotation.at.to_string())
+            .bind(names::text(&annotation.text))
+            .bind(annotation.tags())
+            .execute(&self.pool)
+            .await
+            .map_err(StoreError::doing("adding an annotation"))?;
+        Ok(())
     }
 
     async fn close(&self) {

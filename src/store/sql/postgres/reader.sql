@@ -13,7 +13,7 @@ BEGIN
     LOCK TABLE instance IN SHARE ROW EXCLUSIVE MODE;
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO castmeter_reader', current_schema());
     GRANT SELECT ON
-        instance, show, episode, chapter,
+        instance, show, episode, chapter, annotation,
         episode_hour, episode_day, fate_day,
         launch_hour, listen_bin, audience_slice, region_day, referrer_day,
         exclusion_day, feed_day, traffic_slice, reach_sketch, reach_span,

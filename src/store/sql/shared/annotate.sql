@@ -1,0 +1,1 @@
+INSERT INTO annotation (at, text, tags) VALUES ($1, $2, $3)
