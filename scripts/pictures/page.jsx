@@ -72,7 +72,9 @@ function Lines({ panel, data, width, height }) {
   const sorted = useMemo(() => data.map((frame) => {
     if (!isTrend) return frame;
     const x = frame.fields.find((field) => getFieldDisplayName(field, frame, data) === panel.options.xField);
-    return { ...frame, fields: [x, ...frame.fields.filter((field) => field !== x)] };
+    // Where a field comes from: bands and the legend find it by that.
+    const fields = [x, ...frame.fields.filter((field) => field !== x)];
+    return { ...frame, fields: fields.map((field, fieldIndex) => ({ ...field, state: { ...field.state, origin: { frameIndex: 0, fieldIndex } } })) };
   }), [data]);
   const all = { get: (field) => field.type === FieldType.number && field !== sorted[0].fields[0], };
   const fields = isTrend ? { x: (field) => field === sorted[0].fields[0], y: all.get } : undefined;
@@ -109,7 +111,7 @@ function Stats({ panel, data, width, height }) {
     <div style={{ display: "flex", flexDirection: down ? "column" : "row", gap: GAP }}>
       {values.map((it, at) => (
         <BigValue key={at} theme={theme} {...size} value={it.display} sparkline={it.sparkline} colorMode={panel.options.colorMode}
-          graphMode={panel.options.graphMode} textMode={panel.options.textMode} justifyMode="auto" count={values.length}
+          graphMode={panel.options.graphMode} textMode={panel.options.textMode} justifyMode="auto" disableWideLayout={panel.options.wideLayout === false} count={values.length}
           alignmentFactors={getDisplayValueAlignmentFactors(values)} />
       ))}
     </div>

@@ -41,52 +41,38 @@ psql=(psql --quiet --host "$socket" --username postgres)
 "${psql[@]}" --command 'CREATE DATABASE castmeter'
 database="postgres://postgres@localhost/castmeter?host=$socket"
 
-# The fast clock: once the day has begun, `began` on the wall stands for `first`. Given a speed, what libfaketime takes.
-first=$(($(date +%s) - day))
-began=
-clock() {
-  local now=$first
-  [ -z "$began" ] || now=$(awk "BEGIN { printf \"%d\", $first + ($(date +%s.%N) - $began) * $speed }")
-  echo "@$(date -d "@$now" '+%F %T') x$1"
-}
-faked() {
-  local rate=$1
-  shift
-  env LD_PRELOAD="$root/$faketime" FAKETIME="$(clock "$rate")" "$@"
-}
+# The fast clock: `began` on the wall stands for `first`. What came before the day is counted in its first hours.
+lead=$((3 * 3600))
+first=$(($(date +%s) - day - lead))
+began=$(date +%s.%N)
+clock() { date -d "@$(awk "BEGIN { printf \"%d\", $first + ($(date +%s.%N) - $began) * $speed }")" '+@%F %T'; }
+# Sets `fake`: what a command begins with, so that its clock is the fast one.
+fake() { fake=(env LD_PRELOAD="$root/$faketime" FAKETIME="$(clock) x$speed"); }
 
 export DATABASE_URL=$database CASTMETER_DATA_DIR=$work/data CASTMETER_CATALOG=$work/titled.csv
 export CASTMETER_HTTP_LISTEN=127.0.0.1:18080 CASTMETER_SYSLOG_LISTEN=127.0.0.1:15514 CASTMETER_ADMIN_LISTEN=127.0.0.1:19310
 export CASTMETER_STORE_FLUSH_INTERVAL=20ms RUST_LOG=error
-traffic=("$castmeter" traffic http://127.0.0.1:18080/fastly --seed 7 --lines-per-day 60000 --listeners 12000)
+traffic=("$castmeter" traffic http://127.0.0.1:18080/fastly --seed 7 --lines-per-day 30000 --listeners 12000)
 CASTMETER_FEEDS=$("$castmeter" traffic --feeds)
 export CASTMETER_FEEDS
 
-serve() {
-  faked "$1" FAKETIME_DONT_FAKE_MONOTONIC=1 "$castmeter" serve &
-  pids+=($!)
-  until "$castmeter" check-health 2>/dev/null; do sleep 0.2; done
-}
-echo "counting the twelve days before" >&2
-faked 1 "${traffic[0]}" traffic --seed 7 --catalog-out "$work/catalog.csv"
+echo "counting twelve days and a day more, which take $(((day + lead) / speed / 60)) minutes" >&2
+fake
+"${fake[@]}" "$castmeter" traffic --seed 7 --catalog-out "$work/catalog.csv"
 awk -F, -f "$here/titles.awk" "$work/catalog.csv" >"$work/titled.csv"
-serve 1
-faked 1 "${traffic[@]}" --once
-until curl -s http://127.0.0.1:19310/metrics | grep -q '^castmeter_backlog_lines 0$'; do sleep 0.5; done
-kill "${pids[0]}" && wait "${pids[0]}"
-pids=()
-"${psql[@]}" --dbname castmeter --file tests/dashboards/chapters.sql
-
-echo "counting a day, 240 times as fast as it went" >&2
-began=$(date +%s.%N)
-serve $speed
-for note in "6 deploy v1.2" "15 CDN service 41"; do
+fake
+"${fake[@]}" FAKETIME_DONT_FAKE_MONOTONIC=1 "$castmeter" serve &
+pids+=($!)
+until "$castmeter" check-health 2>/dev/null; do sleep 0.2; done
+fake
+"${fake[@]}" "${traffic[@]}" &
+pids+=($!)
+for note in "9 deploy v1.2" "18 CDN service 41"; do
   at=$(date -d "@$((first + ${note%% *} * 3600))" +%FT%TZ)
   "$castmeter" annotate "${note#* }" --tag deploy --at "$at" >/dev/null
 done
-faked $speed "${traffic[@]}" --days 0 &
-pids+=($!)
-node "$here/scrape.mjs" http://127.0.0.1:19310/metrics "$first" "$began" $speed $seconds_apart $day >"$work/metrics.txt"
+node "$here/scrape.mjs" http://127.0.0.1:19310/metrics "$first" "$began" $speed $seconds_apart $lead $((day + lead)) >"$work/metrics.txt"
+"${psql[@]}" --dbname castmeter --file tests/dashboards/chapters.sql
 "$tools/promtool" tsdb create-blocks-from openmetrics --quiet "$work/metrics.txt" "$work/prometheus" >&2
 
 echo 'global: { scrape_interval: 60s }' >"$work/prometheus.yml"
@@ -94,4 +80,4 @@ echo 'global: { scrape_interval: 60s }' >"$work/prometheus.yml"
   --storage.tsdb.retention.time=90d --web.listen-address=127.0.0.1:19090 --log.level=error &
 pids+=($!)
 until curl -sf http://127.0.0.1:19090/-/ready >/dev/null; do sleep 0.2; done
-node "$here/draw.mjs" "$database" http://127.0.0.1:19090 $((first + day)) $seconds_apart docs/pictures
+node "$here/draw.mjs" "$database" http://127.0.0.1:19090 $((first + lead + day)) $seconds_apart docs/pictures
