@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint format bench crash hostile simulate fuzz
+.PHONY: help demo test build lint format bench crash hostile simulate fuzz pictures
 
 # Where rustup puts cargo; not in the PATH of the shell that has just installed it.
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
@@ -64,6 +64,11 @@ crash: ## Kill the service CRASH_KILLS (100) times for each CRASH_STORE (both), 
 	@scripts/setup.sh test
 	CRASH_KILLS=$(CRASH_KILLS) CRASH_STORE=$(CRASH_STORE) \
 	  cargo test --locked --test crash killed_over_and_over -- --nocapture --test-threads=1
+
 simulate: ## Simulate SEEDS (2000) small worlds where all goes wrong; SIMULATE_SEED=7 make simulate tells one
 	@scripts/setup.sh build
 	SIMULATE_SEEDS=$(SEEDS) cargo test --locked --test simulator simulate_ -- --nocapture
+
+pictures: build ## Draw the dashboards into docs/pictures, with a day of generated traffic in them
+	@scripts/setup.sh pictures
+	scripts/pictures/scene.sh

@@ -2,7 +2,7 @@
 # Installs what a make target needs and this machine lacks, and says what it installs; silent where nothing is missing.
 # Debian packages come by apt-get, with sudo where not root; Rust by rustup, into the home folder.
 #
-# Usage: scripts/setup.sh build|test|fuzz
+# Usage: scripts/setup.sh build|test|fuzz|pictures
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -88,7 +88,7 @@ need_fuzzing() {
 }
 
 target=${1:-}
-case $target in build | test | fuzz) ;; *) die "usage: scripts/setup.sh build|test|fuzz" ;; esac
+case $target in build | test | fuzz | pictures) ;; *) die "usage: scripts/setup.sh build|test|fuzz|pictures" ;; esac
 
 need cc build-essential
 have cargo || need curl curl ca-certificates
@@ -98,6 +98,13 @@ if [ "$target" = test ]; then
   need kill procps
   need node nodejs
   need npm npm
+fi
+if [ "$target" = pictures ]; then
+  have_postgres || packages+=(postgresql)
+  need node nodejs
+  need npm npm
+  need chromium chromium fonts-dejavu-core
+  need curl curl
 fi
 [ "$target" != fuzz ] || need c++ g++
 install_packages

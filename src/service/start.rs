@@ -104,7 +104,6 @@ pub async fn start(config: Config, handed_over: HandedOver) -> Result<Running, S
     // If the journal's end was lost: what comes must not be taken for what a state holds.
     let saved_at = snapshot::newest(&states, identity);
     writer.skip_to(saved_at)?;
-    metrics.journal_opened(writer.status().next, clock.now());
     // Before any line is taken: what comes is counted by these, also where the store does not answer yet.
     let are_rules_noted = match note_rules(&writer, &rules, &*clock).await {
         Err(error @ JournalError::Full(_)) => {
@@ -113,6 +112,8 @@ pub async fn start(config: Config, handed_over: HandedOver) -> Result<Running, S
         }
         noted => noted.map(|()| true)?,
     };
+    // That record holds no lines to wait for.
+    metrics.journal_opened(writer.status().next, clock.now());
 
     let surroundings = Surroundings { clock: Arc::clone(&clock), observer: metrics.clone() };
     let intake = |unit| Arc::new(JournalIntake::new(writer.clone(), unit));

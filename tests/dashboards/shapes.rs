@@ -130,6 +130,17 @@ pub fn of_panel(panel: &Value, target: &Value, answer: &Answer) -> Vec<String> {
             }
         }
         "table" => {
+            // With a unit for numbers Grafana shows the episode 019 as 19, and links to that.
+            let as_text = |name: &str| {
+                let rules = list(&panel["fieldConfig"]["overrides"]);
+                let units = rules.filter(|rule| rule["matcher"]["options"] == name);
+                units
+                    .flat_map(|rule| list(&rule["properties"]))
+                    .any(|it| it["id"] == "unit" && it["value"] == "string")
+            };
+            fault(texts.iter().all(|name| as_text(name)), "a text without the unit string");
+            let blank = |name: &&str| answer.values(name).any(|value| text(value).is_empty());
+            fault(!texts.iter().any(blank), "an empty text, which shows as what is said of no rows");
             for sorted in list(&options["sortBy"]) {
                 fault(drawn.contains(text(&sorted["displayName"])), "sorted by a column that is not there");
             }
