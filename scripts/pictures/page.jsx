@@ -20,7 +20,8 @@ range.raw = { from: range.from, to: range.to };
 const transformers = new Map(Object.values(standardTransformers).map((it) => [it.id, { ...it, transformation: async () => it }]));
 standardTransformersRegistry.setInit(() => [...transformers.values()]);
 
-// Each setting that the file has, so that defaults and overrides of it are applied.
+// Each setting that the file has, so that defaults and overrides of it are applied. As in Grafana, an axis' label is not
+// that of the time axis.
 const settings = (panel) => {
   const { defaults, overrides } = panel.fieldConfig;
   const custom = Object.keys(defaults.custom ?? {}).map((key) => `custom.${key}`);
@@ -28,7 +29,8 @@ const settings = (panel) => {
     "unit", "decimals", "min", "max", "noValue", "color", "thresholds", "mappings", "links", "displayName"]);
   return new Registry(() => [...ids].map((id) => ({
     id, name: id, path: id.replace(/^custom\./, ""), isCustom: id.startsWith("custom."),
-    process: identityOverrideProcessor, override: () => null, editor: () => null, shouldApply: () => true, settings: {},
+    shouldApply: (field) => id !== "custom.axisLabel" || field.type === FieldType.number,
+    process: identityOverrideProcessor, override: () => null, editor: () => null, settings: {},
   })));
 };
 

@@ -80,4 +80,8 @@ echo 'global: { scrape_interval: 60s }' >"$work/prometheus.yml"
   --storage.tsdb.retention.time=90d --web.listen-address=127.0.0.1:19090 --log.level=error &
 pids+=($!)
 until curl -sf http://127.0.0.1:19090/-/ready >/dev/null; do sleep 0.2; done
+# An episode in its first week that has gone on for longest.
+EPISODE=$("${psql[@]}" --dbname castmeter --tuples-only --no-align --command "
+  SELECT episode FROM launch_projection WHERE show = 'ledger' AND expected_7d IS NOT NULL ORDER BY age_hours DESC LIMIT 1")
+export EPISODE
 node "$here/draw.mjs" "$database" http://127.0.0.1:19090 $((first + lead + day)) $seconds_apart docs/pictures

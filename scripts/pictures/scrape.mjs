@@ -12,7 +12,9 @@ for (let at = from; at <= to; at += apart) {
   await pause(Math.max(0, (began + at / speed) * 1000 - Date.now()));
   const page = await (await fetch(url)).text();
   const samples = page.split("\n").filter((line) => line && !line.startsWith("#")).map((line) => {
-    const [, name, own, value] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line);
+    let [, name, own, value] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line);
+    // The system tells this one, and its clock is the one on the wall.
+    if (name === "process_start_time_seconds") value = first + (value - began) * speed;
     return `${name}{${own ? `${own},` : ""}${labels}} ${value} ${first + at}\n`;
   });
   if (!process.stdout.write(samples.join(""))) await once(process.stdout, "drain");

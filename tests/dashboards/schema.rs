@@ -70,3 +70,12 @@ fn dashboards_fit_grafanas_types_and_faulty_ones_do_not() {
         assert!(!fits && said.contains(fault), "{to}: {said}");
     }
 }
+
+/// A lock file that names where packages came from binds everybody to that place.
+#[test]
+fn lock_files_name_no_hosts() {
+    for file in ["tests/dashboards/schema/package-lock.json", "scripts/pictures/package-lock.json"] {
+        let lock = fs::read_to_string(root().join(file)).unwrap();
+        assert!(!lock.contains("\"resolved\""), "{file}: npm install --omit-lockfile-registry-resolved=true");
+    }
+}
