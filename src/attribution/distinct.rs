@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use hashbrown::HashSet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::saved;
+use super::slots::Slots;
 use crate::units::{EpisodeId, ListenerKey, UtcDay, UtcHour};
 
 /// The bucket in which something is distinct.
@@ -28,7 +28,7 @@ impl Granularity {
 
 /// The hashes of one bucket.
 #[derive(Clone, Debug, Default)]
-struct Hashes(HashSet<u64>);
+struct Hashes(Slots);
 
 /// Keyed 64-bit hashes seen, by bucket.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -37,18 +37,27 @@ pub struct Distinct {
     buckets: BTreeMap<UtcHour, Hashes>,
 }
 
+impl Hashes {
+    /// True the first time.
+    fn insert(&mut self, hash: u64) -> bool {
+        // No entry is zero: two hashes among 2⁶⁴ are taken for one.
+        let entry = hash.max(1);
+        self.0.find_or_insert(entry, |found| found == entry, entry).is_none()
+    }
+}
+
 impl Serialize for Hashes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(&self.0)
+        saved::write_many(serializer, self.0.len(), self.0.iter())
     }
 }
 
 impl<'de> Deserialize<'de> for Hashes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let insert = |hashes: &mut HashSet<u64>, hash| {
+        let insert = |hashes: &mut Self, hash| {
             hashes.insert(hash);
         };
-        saved::read_many(deserializer, HashSet::reserve, insert).map(Self)
+        saved::read_many(deserializer, |hashes: &mut Self, count| hashes.0.reserve(count), insert)
     }
 }
 
@@ -59,11 +68,18 @@ impl Distinct {
 
     /// True the first time in the bucket.
     pub fn insert(&mut self, hour: UtcHour, hash: u64) -> bool {
-        self.buckets.entry(self.granularity.bucket(hour)).or_default().0.insert(hash)
+        self.buckets.entry(self.granularity.bucket(hour)).or_default().insert(hash)
+    }
+
+    /// Reads what [`Distinct::insert`] will read.
+    pub fn touch(&self, hour: UtcHour, hash: u64) {
+        if let Some(Hashes(slots)) = self.buckets.get(&self.granularity.bucket(hour)) {
+            slots.touch(hash);
+        }
     }
 
     pub fn table_bytes(&self) -> usize {
-        self.buckets.values().map(|hashes| hashes.0.allocation_size()).sum()
+        self.buckets.values().map(|hashes| hashes.0.allocated_bytes()).sum()
     }
 
     pub fn close(&mut self, open_from: UtcDay) {

@@ -71,9 +71,7 @@ struct Key {
 impl Key {
     fn derive(secret: &Secret, period: i32) -> Self {
         let secret = derive(secret, period);
-        let mut hasher = SipHasher13::new_with_key(&secret);
-        hasher.write(b"castmeter key id");
-        Self { period, secret, id: KeyId(hasher.finish()) }
+        Self { period, secret, id: KeyId(SipHasher13::new_with_key(&secret).hash(b"castmeter key id")) }
     }
 }
 
@@ -89,9 +87,7 @@ impl ListenerKeys {
 
     /// Hashes a user agent exactly as logged; the same whatever the period.
     pub fn agent(&self, user_agent: &[u8]) -> AgentDigest {
-        let mut hasher = SipHasher128::new_with_key(&self.secret);
-        hasher.write(user_agent);
-        let hash = hasher.finish128();
+        let hash = SipHasher128::new_with_key(&self.secret).hash(user_agent);
         AgentDigest([hash.h1, hash.h2])
     }
 
@@ -106,9 +102,7 @@ impl ListenerKeys {
         message[8] = length as u8;
         message[9..17].copy_from_slice(&agent.0[0].to_le_bytes());
         message[17..].copy_from_slice(&agent.0[1].to_le_bytes());
-        let mut hasher = SipHasher128::new_with_key(&self.current.secret);
-        hasher.write(&message);
-        let hash = hasher.finish128();
+        let hash = SipHasher128::new_with_key(&self.current.secret).hash(&message);
         ListenerKey([hash.h1, hash.h2])
     }
 
@@ -126,9 +120,7 @@ impl ListenerKeys {
         let mut message = [0; 20];
         message[..16].copy_from_slice(&bytes);
         message[16..].copy_from_slice(&episode.0.to_le_bytes());
-        let mut hasher = SipHasher13::new_with_key(&self.secret);
-        hasher.write(&message);
-        hasher.finish()
+        SipHasher13::new_with_key(&self.secret).hash(&message)
     }
 }
 

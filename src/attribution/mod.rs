@@ -4,7 +4,7 @@
 //! no metrics. The base is the IAB Tech Lab *Podcast Measurement Guidelines* v2.3; `docs/methodology.md`
 //! states each rule with its clause.
 //!
-//! [`Engine`] takes parsed lines one at a time. The other files hold one question each: `registry` (which
+//! [`Engine`] takes parsed lines. The other files hold one question each: `registry` (which
 //! episode?), `checks` and `policy` (does it count?), `listener` (who?), `delivery` and `coverage` (which bytes?),
 //! `session` (with what else?), `verdict` (is it a download?), `watermark` (is the day still open?).
 
@@ -27,11 +27,13 @@ mod origin;
 mod outcome;
 mod path;
 mod policy;
+mod prepared;
 mod redelivery;
 mod referrer;
 mod registry;
 mod saved;
 mod session;
+mod slots;
 mod state;
 mod subscribers;
 #[cfg(test)]

@@ -5,14 +5,13 @@
 //! as keyed 64-bit hashes: among ten million the chance of any collision is below three in a million.
 
 use std::collections::VecDeque;
-use std::hash::Hasher;
 use std::time::Duration;
 
-use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
 use super::listener::Secret;
+use super::slots::Slots;
 use crate::units::Timestamp;
 
 /// How long an id is remembered.
@@ -28,67 +27,129 @@ impl Memory {
     pub const MAX_IDS: usize = 10_000_000;
 }
 
-/// The ids of the lines seen last.
+/// The keyed hash of an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdHash(u64);
+
+/// The ids of the lines seen last. Some 25 bytes an id, for there may be ten million.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SeenIds {
     /// Never leaves the process with the rest: see [`SeenIds::restored`].
     #[serde(skip)]
     secret: Secret,
     memory: Memory,
-    /// Id to the number of the line that brought it last.
+    /// The high half of an id's hash, and the last line that brought it, numbered as by `forgotten`.
     #[serde(skip)]
-    last: HashMap<u64, u64>,
-    /// Lines in order, each with its id and receipt; the front is forgotten first.
-    order: VecDeque<(u64, Timestamp)>,
-    /// The number of the line at the front of `order`.
-    front: u64,
+    last: Slots,
+    /// Lines in order, each with its id; the front is forgotten first.
+    order: VecDeque<Seen>,
+    /// How many lines were forgotten so far, modulo 2³²: the number of the one at the front of `order`.
+    forgotten: u32,
+    /// When lines were received, each from the one of that number on.
+    receipts: VecDeque<(u32, Timestamp)>,
+}
+
+/// A line that brought an id.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Seen {
+    /// In halves, which need no alignment to eight bytes.
+    hash: [u32; 2],
+    /// Among all lines that did, modulo 2³².
+    line: u32,
+}
+
+impl Seen {
+    fn new(hash: IdHash, line: u32) -> Self {
+        Self { hash: [hash.0 as u32, (hash.0 >> 32) as u32], line }
+    }
+
+    fn hash(self) -> u64 {
+        u64::from(self.hash[0]) | u64::from(self.hash[1]) << 32
+    }
+}
+
+/// An entry of the index. No hash's upper half is zero, so that no entry is.
+fn entry(hash: u64, number: u32) -> u64 {
+    hash >> 32 << 32 | u64::from(number)
 }
 
 impl SeenIds {
     pub fn new(secret: Secret, memory: Memory) -> Self {
-        Self { secret, memory, last: HashMap::new(), order: VecDeque::new(), front: 0 }
+        let (order, receipts) = (VecDeque::new(), VecDeque::new());
+        Self { secret, memory, last: Slots::default(), order, forgotten: 0, receipts }
     }
 
     /// What was read back, with what was left out of it: the secret, and what the order tells.
     pub fn restored(mut self, secret: Secret) -> Self {
         self.secret = secret;
         self.last.reserve(self.order.len());
-        self.last.extend(self.order.iter().zip(self.front..).map(|((hash, _), number)| (*hash, number)));
+        for at in 0..self.order.len() {
+            self.remember(self.order[at].hash(), self.forgotten.wrapping_add(at as u32));
+        }
         self
     }
 
     pub fn table_bytes(&self) -> usize {
-        self.last.allocation_size() + self.order.capacity() * size_of::<(u64, Timestamp)>()
+        self.last.allocated_bytes() + self.order.capacity() * size_of::<Seen>()
     }
 
     pub fn set_memory(&mut self, memory: Memory) {
         self.memory = memory;
     }
 
-    /// Whether the id was seen before; remembers it in any case.
-    pub fn check(&mut self, id: &[u8], received_at: Timestamp) -> bool {
-        self.forget(received_at);
-        let mut hasher = SipHasher13::new_with_key(&self.secret);
-        hasher.write(id);
-        let hash = hasher.finish();
-        let number = self.front + self.order.len() as u64;
-        self.order.push_back((hash, received_at));
-        self.last.insert(hash, number).is_some()
+    pub fn hash(&self, id: &[u8]) -> IdHash {
+        IdHash(SipHasher13::new_with_key(&self.secret).hash(id).max(1 << 32))
     }
 
-    fn forget(&mut self, now: Timestamp) {
-        while let Some(&(hash, received_at)) = self.order.front() {
+    /// Reads what [`SeenIds::check`] will read, so that many ids' memory is waited for at once.
+    pub fn touch(&self, IdHash(hash): IdHash) {
+        self.last.touch(hash);
+    }
+
+    /// Whether the id was seen before; remembers it in any case. The line follows the one checked last.
+    pub fn check(&mut self, hash: IdHash, received_at: Timestamp) -> bool {
+        let line = self.order.back().map_or(0, |seen| seen.line.wrapping_add(1));
+        self.check_line(hash, line, received_at)
+    }
+
+    /// As [`SeenIds::check`], where lines with other ids are checked elsewhere: `line` counts all of them, modulo 2³².
+    pub fn check_line(&mut self, hash: IdHash, line: u32, received_at: Timestamp) -> bool {
+        self.forget(line, received_at);
+        let number = self.forgotten.wrapping_add(self.order.len() as u32);
+        if self.receipts.back().is_none_or(|(_, at)| *at != received_at) {
+            self.receipts.push_back((number, received_at));
+        }
+        self.order.push_back(Seen::new(hash, line));
+        self.remember(hash.0, number)
+    }
+
+    /// True where the id was known.
+    fn remember(&mut self, hash: u64, number: u32) -> bool {
+        let (order, forgotten) = (&self.order, self.forgotten);
+        let is_its = |entry: u64| {
+            entry >> 32 == hash >> 32 && order[(entry as u32).wrapping_sub(forgotten) as usize].hash() == hash
+        };
+        let known = self.last.find_or_insert_mut(hash, is_its, entry(hash, number));
+        known.map(|known| *known = entry(hash, number)).is_some()
+    }
+
+    fn forget(&mut self, line: u32, now: Timestamp) {
+        while let Some(&front) = self.order.front() {
+            let received_at = self.receipts.front().map_or(now, |(_, at)| *at);
             let old = self.memory.window.is_some_and(|window| now.since(received_at) > window);
-            if !old && self.order.len() <= self.memory.ids {
+            if !old && line.wrapping_sub(front.line) as usize <= self.memory.ids {
                 return;
             }
             // A later line may have brought the same id: then it is remembered from there on.
-            if self.last.get(&hash) == Some(&self.front) {
-                self.last.remove(&hash);
-            }
+            let number = self.forgotten;
+            self.last.remove(entry(front.hash(), number));
             self.order.pop_front();
-            self.front += 1;
+            self.forgotten = number.wrapping_add(1);
+            if self.receipts.get(1).is_some_and(|(from, _)| *from == self.forgotten) {
+                self.receipts.pop_front();
+            }
         }
+        self.receipts.clear();
     }
 }
 
@@ -100,24 +161,63 @@ mod tests {
         Timestamp::from_seconds(seconds).unwrap()
     }
 
+    fn check(seen: &mut SeenIds, id: &[u8], at: Timestamp) -> bool {
+        let hash = seen.hash(id);
+        seen.touch(hash);
+        seen.check(hash, at)
+    }
+
     #[test]
     fn within_the_window_of_receipt() {
         let mut seen = SeenIds::new([0; 16], Memory { ids: 100, window: Some(Duration::from_secs(10)) });
-        assert!(!seen.check(b"a", at(0)));
-        assert!(!seen.check(b"b", at(5)));
-        assert!(seen.check(b"a", at(10)));
-        assert!(seen.check(b"a", at(20)), "remembered by every line that brings it");
-        assert!(!seen.check(b"a", at(31)));
-        assert!(!seen.check(b"b", at(31)));
-        assert_eq!(seen.last.len(), 2);
+        assert!(!check(&mut seen, b"a", at(0)));
+        assert!(!check(&mut seen, b"b", at(5)));
+        assert!(check(&mut seen, b"a", at(10)));
+        assert!(check(&mut seen, b"a", at(20)), "remembered by every line that brings it");
+        assert!(!check(&mut seen, b"a", at(31)));
+        assert!(!check(&mut seen, b"b", at(31)));
+        assert_eq!((seen.last.len(), seen.receipts.len()), (2, 1));
     }
 
     #[test]
     fn among_the_last_ids() {
         let mut seen = SeenIds::new([0; 16], Memory { ids: 2, window: None });
-        let mut check = |ids: &str| ids.bytes().map(|id| seen.check(&[id], at(0))).collect::<Vec<_>>();
+        let mut check = |ids: &str| ids.bytes().map(|id| check(&mut seen, &[id], at(0))).collect::<Vec<_>>();
         assert_eq!(check("abab"), [false, false, true, true]);
         assert_eq!(check("cab"), [false, false, false]);
         assert_eq!(check("bbab"), [true, true, false, true], "a line counts, repeated or not");
+    }
+
+    /// Ids divided among several, and numbers that begin anew: the same is known as to one.
+    #[test]
+    fn lines_with_other_ids_count_too() {
+        let memory = Memory { ids: 3, window: None };
+        let mut one = SeenIds::new([0; 16], memory);
+        let mut divided = [SeenIds::new([0; 16], memory), SeenIds::new([0; 16], memory)];
+        for (number, id) in (u32::MAX - 5..=u32::MAX).chain(0..9).zip("abcabdaacdbbaca".bytes()) {
+            let part = &mut divided[usize::from(id % 2)];
+            let hash = part.hash(&[id]);
+            assert_eq!(part.check_line(hash, number, at(0)), one.check(hash, at(0)), "{number}");
+        }
+    }
+
+    /// What is read back knows the same ids.
+    #[test]
+    fn restored() {
+        let mut seen = SeenIds::new([0; 16], Memory { ids: 3, window: None });
+        for id in "abbcd".bytes() {
+            check(&mut seen, &[id], at(0));
+        }
+        let bytes = postcard::to_stdvec(&seen).unwrap();
+        let mut back = postcard::from_bytes::<SeenIds>(&bytes).unwrap().restored([0; 16]);
+        let knows = |seen: &SeenIds| {
+            "abcd".bytes().map(|id| check(&mut seen.clone(), &[id], at(0))).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (knows(&back), knows(&seen)),
+            (vec![false, true, true, true], vec![false, true, true, true])
+        );
+        assert_eq!(check(&mut back, b"e", at(0)), check(&mut seen, b"e", at(0)));
+        assert_eq!(knows(&back), knows(&seen));
     }
 }

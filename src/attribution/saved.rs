@@ -7,6 +7,18 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeSeq, Serializer};
+
+/// Writes a table of so many entries, of which it need not tell itself how many there are.
+pub fn write_many<S: Serializer, T: Serialize>(
+    serializer: S,
+    count: usize,
+    entries: impl IntoIterator<Item = T>,
+) -> Result<S::Ok, S::Error> {
+    let mut sequence = serializer.serialize_seq(Some(count))?;
+    entries.into_iter().try_for_each(|entry| sequence.serialize_element(&entry))?;
+    sequence.end()
+}
 
 /// Reads a sequence into a table: `reserve` makes room for so many entries, `insert` takes each.
 pub fn read_many<'de, D, T, C>(

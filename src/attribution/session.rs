@@ -50,6 +50,10 @@ impl Window {
     }
 }
 
+/// Where a session is among those of its day. Sessions stay where they are until their day is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place(u32);
+
 /// A valid request, as its session takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Visit {
@@ -182,16 +186,29 @@ impl Sessions {
         }
     }
 
-    /// Adds a request; pushes what changed. `regions` are those of the visits' origins.
+    /// Where the session of a request is, if there is one; in any case what [`Sessions::join`] will read has been read.
+    pub fn find(&self, listener: ListenerKey, episode: EpisodeId, day: UtcDay) -> Option<Place> {
+        match self {
+            Self::Calendar(sessions) => sessions.find(listener, episode, day),
+            Self::Rolling(sessions) => {
+                sessions.touch(listener, episode);
+                None
+            }
+        }
+    }
+
+    /// Adds a request; pushes what changed. `place` is where its session was found before, `regions` are those of the
+    /// visits' origins.
     pub fn join(
         &mut self,
         visit: &Visit,
+        place: Option<Place>,
         rules: Rules<'_>,
         regions: &LabelSet,
         changes: &mut Vec<Change>,
     ) -> Joined {
         match self {
-            Self::Calendar(sessions) => sessions.join(visit, rules, regions, changes),
+            Self::Calendar(sessions) => sessions.join(visit, place, rules, regions, changes),
             Self::Rolling(sessions) => sessions.join(visit, rules, regions, changes),
         }
     }

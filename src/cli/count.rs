@@ -13,6 +13,7 @@ use crate::attribution::{Engine, Fate, Granularity, Policy, Receipt};
 use crate::catalog::Problem;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::event::{Malformed, Request};
 use crate::parser::LineParser;
 use crate::rollup::{EpisodeDay, EpisodeSums, LineCount, Period, add_line};
 use crate::service::rules::Rules;
@@ -89,8 +90,8 @@ impl Count {
         // What a line without a usable start belongs to; offline, nothing else depends on receipt.
         let receipt =
             Receipt { source: SourceId::default(), at: SystemClock::new().now(), redelivered: false };
-        self.inputs.for_each_line(|line| {
-            tally.add(&line.and_then(|line| parser.parse(line)), receipt);
+        self.inputs.for_all_lines(|lines| {
+            tally.add(lines.iter().map(|line| line.and_then(|line| parser.parse(line))), receipt);
             Ok(())
         })?;
         let mut out = stdout();
@@ -150,11 +151,13 @@ impl Columns for UtcHour {
 }
 
 impl<P: Columns> Tally<P> {
-    fn add(&mut self, line: &Result<crate::event::Request<'_>, crate::event::Malformed>, receipt: Receipt) {
-        let outcome = self.engine.observe(line, receipt);
-        let body_bytes = i64::try_from(outcome.body_bytes.0).unwrap_or(i64::MAX);
-        self.fates.entry(outcome.fate).or_default().add(&LineCount { requests: 1, body_bytes });
-        add_line(&mut self.sums, &outcome, self.engine.changes());
+    fn add<'l>(&mut self, lines: impl Iterator<Item = Result<Request<'l>, Malformed>>, receipt: Receipt) {
+        let Self { engine, sums, fates } = self;
+        engine.observe_all(lines.map(|line| ((), line)), receipt, |(), _, outcome, changes| {
+            let body_bytes = i64::try_from(outcome.body_bytes.0).unwrap_or(i64::MAX);
+            fates.entry(outcome.fate).or_default().add(&LineCount { requests: 1, body_bytes });
+            add_line(sums, outcome, changes);
+        });
     }
 
     /// By period, show and episode; a row exists where any column is not zero.

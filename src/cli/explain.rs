@@ -50,12 +50,14 @@ impl Explain {
         let mut printer = Printer { format: self.format, out: &mut out };
         printer.head()?;
         let mut number = 0;
-        self.inputs.for_each_line(|line| {
-            number += 1;
-            let parsed = line.and_then(|line| parser.parse(line));
-            let outcome = engine.observe(&parsed, receipt);
-            let why = why(parsed.as_ref().ok(), &outcome, &engine);
-            printer.row(&Row { why, ..Row::new(number, &outcome, &engine) })
+        self.inputs.for_all_lines(|lines| {
+            lines.iter().try_for_each(|line| {
+                number += 1;
+                let parsed = line.and_then(|line| parser.parse(line));
+                let outcome = engine.observe(&parsed, receipt);
+                let why = why(parsed.as_ref().ok(), &outcome, &engine);
+                printer.row(&Row { why, ..Row::new(number, &outcome, &engine) })
+            })
         })?;
         Ok(out.flush()?)
     }

@@ -10,7 +10,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
-use crate::parser::{Framer, Framing, Line, TruncatedPolicy};
+use crate::parser::{Framer, Line};
 use crate::receiver::decode;
 
 /// Bytes read at a time.
@@ -29,8 +29,8 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Gives every line of every file in order.
-    pub fn for_each_line(&self, mut each: impl FnMut(Line<'_>) -> io::Result<()>) -> Result<(), Failure> {
+    /// Gives every line of every file in order, many at a time.
+    pub fn for_all_lines(&self, mut each: impl FnMut(&[Line<'_>]) -> io::Result<()>) -> Result<(), Failure> {
         let files = self.expand()?;
         let progress = progress_bar(&files);
         for path in &files {
@@ -67,33 +67,30 @@ impl Inputs {
         &self,
         path: &Path,
         progress: &ProgressBar,
-        each: &mut impl FnMut(Line<'_>) -> io::Result<()>,
+        each: &mut impl FnMut(&[Line<'_>]) -> io::Result<()>,
     ) -> Result<(), ReadError> {
         let raw: Box<dyn Read> =
             if is_stdin(path) { Box::new(io::stdin().lock()) } else { Box::new(File::open(path)?) };
         let mut reader =
             decode::Decoder::sniffing(BufReader::with_capacity(PIECE_BYTES, progress.wrap_read(raw)))?;
-        let mut framer = Framer::new(Framing::Body, self.max_line_bytes);
+        let mut framer = Framer::new(self.max_line_bytes);
         let mut piece = vec![0; PIECE_BYTES];
         let mut after = 0;
-        let mut result = Ok(());
-        let mut give = |line: Line<'_>| {
-            if result.is_ok() {
-                result = each(line);
-            }
-        };
         loop {
             match reader.read(&mut piece) {
                 Ok(0) => break,
                 Ok(count) => {
                     after += count as u64;
-                    framer.push(&piece[..count], &mut give);
+                    let mut lines = Vec::new();
+                    framer.push(&piece[..count], |line| lines.push(line));
+                    each(&lines).map_err(ReadError::Output)?;
                 }
                 Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
                 Err(cause) => return Err(ReadError::Broken { cause, after }),
             }
         }
-        framer.finish(TruncatedPolicy::Line, &mut give);
+        let mut result = Ok(());
+        framer.finish(|line| result = each(&[line]));
         result.map_err(ReadError::Output)
     }
 }

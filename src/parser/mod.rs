@@ -27,7 +27,7 @@ mod value;
 
 pub use field::{Field, FieldSet};
 pub use format::FormatError;
-pub use framing::{Framer, Framing, Line, Lines, TruncatedPolicy, lines};
+pub use framing::{Framer, Line, Lines, lines};
 pub use range::{content_range, requested_range};
 
 use std::sync::Arc;

@@ -22,7 +22,7 @@ use super::snapshot;
 use super::stored;
 use crate::attribution::{self, AgentNames, Engine, Episode, Labels, Receipt, Secret};
 use crate::config::ConfigError;
-use crate::event::{Defect, Malformed, Request};
+use crate::event::{Defect, Request};
 use crate::journal::{self, Entry, Fed, JournalError, RecordKind};
 use crate::parser;
 use crate::receiver::decode;
@@ -265,41 +265,30 @@ impl Counter {
         // A connection that closed within a line leaves it without its end.
         let end = || memchr::memrchr(b'\n', lines).map_or(0, |at| at + 1);
         let whole = if batch.tail_is_cut { end() } else { lines.len() };
-        for line in parser::lines(&lines[..whole], self.rules.max_line_bytes) {
-            match line {
-                Ok(line) => self.count_line(source, line, &parser.parse(line), receipt),
-                Err(malformed) => self.count_line(source, b"", &Err(malformed), receipt),
-            }
-        }
-        if whole < lines.len() {
-            self.count_line(source, &lines[whole..], &Err(Defect::Truncated.into()), receipt);
-        }
-    }
-
-    fn count_line(
-        &mut self,
-        source: &Arc<str>,
-        line: &[u8],
-        parsed: &Result<Request<'_>, Malformed>,
-        receipt: Receipt,
-    ) {
-        let outcome = self.engine.observe(parsed, receipt);
-        self.delta.add_line(receipt.source, &outcome, self.engine.changes());
-        self.arrivals.line(receipt.source, parsed.as_ref().ok().map(Request::end));
-        if let Some(counted) = &outcome.session {
-            self.arrivals.listener(counted.listener);
-        }
-        self.reach.add_line(&outcome);
-        self.gaps_closed += u64::from(outcome.session.is_some_and(|counted| counted.joined.gap_closed));
+        let tail = &lines[whole..];
+        let cut = (!tail.is_empty()).then(|| (tail, Err(Defect::Truncated.into())));
+        let read = parser::lines(&lines[..whole], self.rules.max_line_bytes).map(|line| match line {
+            Ok(line) => (line, parser.parse(line)),
+            Err(malformed) => (&b""[..], Err(malformed)),
+        });
         // What is replayed was said before.
-        if self.position < self.committed {
-            return;
-        }
-        match parsed {
-            Ok(request) if self.samples.is_first(source) => log_first(source, request, &outcome),
-            Ok(_) => {}
-            Err(malformed) => self.samples.malformed(source, line, *malformed, receipt.at),
-        }
+        let is_new = self.position >= self.committed;
+        let Self { engine, delta, arrivals, reach, gaps_closed, samples, .. } = self;
+        engine.observe_all(read.chain(cut), receipt, |line, parsed, outcome, changes| {
+            delta.add_line(receipt.source, outcome, changes);
+            arrivals.line(receipt.source, parsed.as_ref().ok().map(Request::end));
+            if let Some(counted) = &outcome.session {
+                arrivals.listener(counted.listener);
+                *gaps_closed += u64::from(counted.joined.gap_closed);
+            }
+            reach.add_line(outcome);
+            match parsed {
+                _ if !is_new => {}
+                Ok(request) if samples.is_first(source) => log_first(source, request, outcome),
+                Ok(_) => {}
+                Err(malformed) => samples.malformed(source, line, *malformed, receipt.at),
+            }
+        });
     }
 
     fn change_rules(&mut self, rules: &Rules) -> Result<(), CountError> {

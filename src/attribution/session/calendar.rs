@@ -4,16 +4,15 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Change, Contribution, Joined, Rejudge, Rules, Times, Visit};
+use super::{Change, Contribution, Joined, Place, Rejudge, Rules, Times, Visit};
 use crate::attribution::compact::U40;
 use crate::attribution::coverage::Precision;
 use crate::attribution::labels::LabelSet;
 use crate::attribution::origin::Origin;
 use crate::attribution::saved;
+use crate::attribution::slots::Slots;
 use crate::attribution::verdict::Received;
 use crate::units::{AgentId, EpisodeId, ListenerKey, Timestamp, UtcDay};
 
@@ -28,7 +27,8 @@ pub struct CalendarSessions {
 #[derive(Clone, Debug, Default)]
 struct Day {
     sessions: Vec<Session>,
-    index: HashTable<u32>,
+    /// The high half of a session's hash, and its place.
+    index: Slots,
 }
 
 /// Kept small: there are millions of them.
@@ -77,6 +77,10 @@ impl Session {
         Contribution::of(&self.received, times, self.origin, self.agent, rules)
     }
 
+    fn is_of(&self, listener: ListenerKey, episode: EpisodeId) -> bool {
+        self.listener == listener && self.episode == episode
+    }
+
     fn hash(&self) -> u64 {
         hash(self.listener, self.episode)
     }
@@ -101,54 +105,73 @@ impl<'de> Deserialize<'de> for Day {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let reserve = |day: &mut Day, sessions| {
             day.sessions.reserve_exact(sessions);
-            day.index.reserve(sessions, |_| unreachable!("nothing is in it yet"));
+            day.index.reserve(sessions);
         };
         let insert = |Day { sessions, index }: &mut Day, session: Session| {
-            let at = u32::try_from(sessions.len()).expect("fewer than 2^32 sessions a day");
             let hash = session.hash();
+            index.find_or_insert(hash, |_| false, entry(hash, sessions.len()));
             sessions.push(session);
-            index.insert_unique(hash, at, |at| sessions[*at as usize].hash());
         };
         saved::read_many(deserializer, reserve, insert)
     }
 }
 
+/// An entry of a day's index.
+fn entry(hash: u64, place: usize) -> u64 {
+    let place = u32::try_from(place + 1).expect("fewer than 2^32 sessions a day");
+    hash >> 32 << 32 | u64::from(place)
+}
+
+/// The place in an entry.
+fn place(entry: u64) -> Place {
+    Place(entry as u32 - 1)
+}
+
 impl Day {
+    fn find(&self, listener: ListenerKey, episode: EpisodeId) -> Option<Place> {
+        let hash = hash(listener, episode);
+        let is_its = |found| {
+            found >> 32 == hash >> 32 && self.sessions[place(found).0 as usize].is_of(listener, episode)
+        };
+        self.index.find(hash, is_its).map(place)
+    }
+
     /// The place of the visit's session, and whether it was made for it.
-    fn find_or_insert(&mut self, visit: &Visit) -> (usize, bool) {
-        let sessions = &mut self.sessions;
-        let entry = self.index.entry(
-            hash(visit.listener, visit.episode),
-            |at| {
-                let session = &sessions[*at as usize];
-                session.listener == visit.listener && session.episode == visit.episode
-            },
-            |at| sessions[*at as usize].hash(),
-        );
-        match entry {
-            Entry::Occupied(found) => (*found.get() as usize, false),
-            Entry::Vacant(free) => {
-                let at = sessions.len();
-                free.insert(u32::try_from(at).expect("fewer than 2^32 sessions a day"));
+    fn find_or_insert(&mut self, visit: &Visit) -> (Place, bool) {
+        let Self { sessions, index } = self;
+        let (hash, next) = (hash(visit.listener, visit.episode), sessions.len());
+        let is_its = |found| {
+            found >> 32 == hash >> 32
+                && sessions[place(found).0 as usize].is_of(visit.listener, visit.episode)
+        };
+        match index.find_or_insert(hash, is_its, entry(hash, next)) {
+            Some(found) => (place(found), false),
+            None => {
                 sessions.push(Session::new(visit));
-                (at, true)
+                (Place(next as u32), true)
             }
         }
     }
 }
 
 impl CalendarSessions {
+    pub fn find(&self, listener: ListenerKey, episode: EpisodeId, day: UtcDay) -> Option<Place> {
+        self.days.get(&day)?.find(listener, episode)
+    }
+
     pub fn join(
         &mut self,
         visit: &Visit,
+        place: Option<Place>,
         rules: Rules<'_>,
         regions: &LabelSet,
         changes: &mut Vec<Change>,
     ) -> Joined {
         let day = visit.start.day();
         let sessions = self.days.entry(day).or_default();
-        let (at, is_new) = sessions.find_or_insert(visit);
-        let session = &mut sessions.sessions[at];
+        let (Place(at), is_new) =
+            place.map_or_else(|| sessions.find_or_insert(visit), |place| (place, false));
+        let session = &mut sessions.sessions[at as usize];
         let before = (!is_new).then(|| session.contribution(day, rules));
         let first_start = session.first_start;
         let precision = session.add(visit, day, regions);
@@ -186,7 +209,7 @@ impl CalendarSessions {
     }
 
     pub fn table_bytes(&self) -> usize {
-        let bytes = |day: &Day| day.sessions.capacity() * size_of::<Session>() + day.index.allocation_size();
+        let bytes = |day: &Day| day.sessions.capacity() * size_of::<Session>() + day.index.allocated_bytes();
         self.days.values().map(bytes).sum()
     }
 }
@@ -195,11 +218,16 @@ impl CalendarSessions {
 mod tests {
     use super::*;
 
-    /// With at most 12 bytes of index, where it has just doubled, and the ranges of most sessions inline.
+    /// With at most 20 bytes of index, where it has just doubled, and the ranges of most sessions inline.
     #[test]
     fn a_session_is_small() {
-        // A place in the index is an id and a byte; at worst little more than 7 of 16 are taken.
-        let index = (size_of::<u32>() + 1) * 16 / 7 + 1;
+        let mut index = Slots::default();
+        let worst = (1..100_000u64).map(|number| {
+            let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            index.find_or_insert(hash, |_| false, entry(hash, number as usize));
+            if number < 1_000 { 0 } else { index.allocated_bytes() / index.len() }
+        });
+        let index = worst.max().unwrap();
         assert!(size_of::<Session>() + index <= 100, "{} + {index}", size_of::<Session>());
         assert!(size_of::<Session>() <= 80, "{}", size_of::<Session>());
     }

@@ -4,17 +4,15 @@
 //! itself. A body that is a JSON array has its elements as lines. [`lines`] cuts a body that is in memory,
 //! [`Framer`] one that comes in pieces; for any cutting into pieces both give the same lines.
 //!
-//! Framing is configured or provable, never guessed: a digit at the beginning of a line is a digit. Only where
-//! [`Framing::OctetCounted`] is set do numbers count octets.
+//! Framing is provable, never guessed: a digit at the beginning of a line is a digit.
 
 mod array;
 mod framer;
-mod octets;
 mod splitter;
 
 use splitter::{Begin, Splitter};
 
-pub use framer::{Framer, Framing, TruncatedPolicy};
+pub use framer::Framer;
 
 use crate::event::Malformed;
 

@@ -34,11 +34,6 @@ impl Splitter {
         Self::Undecided
     }
 
-    /// For a stream, which has newlines only.
-    pub(super) fn for_stream() -> Self {
-        Self::Lines
-    }
-
     /// Passes over what stands before a line. Of input that is `complete` it can always tell what comes.
     #[inline]
     pub(super) fn begin<'a>(&mut self, input: &'a [u8], complete: bool) -> Begin<'a> {
