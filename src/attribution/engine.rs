@@ -138,7 +138,7 @@ impl Engine {
 
     /// Counts lines that came in together, in their order, which is faster than one by one. Each goes to `each` with what
     /// it came with, its outcome, and what it changed in the sessions.
-    pub fn observe_all<'l, T>(
+    pub fn observe_all<'l, T: Copy>(
         &mut self,
         lines: impl IntoIterator<Item = (T, Result<Request<'l>, Malformed>)>,
         receipt: Receipt,
@@ -156,10 +156,12 @@ impl Engine {
             for ((_, line), prepared) in together.iter().zip(&mut prepared) {
                 self.look_ahead(line, prepared);
             }
-            for ((with, line), prepared) in together.drain(..).zip(prepared.drain(..)) {
-                let outcome = self.count_line(&line, prepared, receipt);
-                each(with, &line, &outcome, &self.changes);
+            for ((with, line), prepared) in together.iter().zip(&prepared) {
+                let outcome = self.count_line(line, *prepared, receipt);
+                each(*with, line, &outcome, &self.changes);
             }
+            together.clear();
+            prepared.clear();
         }
     }
 

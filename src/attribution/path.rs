@@ -26,6 +26,9 @@ fn after_authority(url: &[u8]) -> Option<&[u8]> {
 
 /// Decodes percent-escapes once.
 pub fn percent_decoded(raw: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(b'%', raw).is_none() {
+        return Cow::Borrowed(raw);
+    }
     percent_encoding::percent_decode(raw).into()
 }
 

@@ -1,21 +1,18 @@
 //! Which keys of a JSON object are known, and where they are expected.
 //!
-//! Lines of one format have their keys in one order. So the table is in that order, and a key is first
-//! compared with the row after the last one found: one comparison of 32 bytes, with neither a search for its
-//! end nor a branch that is hard to foretell. Only where that fails is the key cut out and looked up. Any order
-//! of keys is understood, the usual one is fast.
+//! Lines of one format have their keys in one order, and the values of one key are of one form. So the table is in that
+//! order, and a member is first compared with the row after the last one found: one comparison of 32 bytes takes the
+//! key, its colon and the quote that begins the value, with neither a search for the key's end nor a branch that is hard
+//! to foretell. Only where that fails is the key cut out and looked up. Any order of keys and any form of values is
+//! understood, the usual one is fast.
 
-use std::num::NonZeroU32;
-
-use super::{space, string};
+use super::{digits, space, string};
 use crate::parser::column::Column;
 use crate::parser::format::TextFormat;
 use crate::parser::meaning::{Meaning, Rank};
+use crate::parser::value::{Kind, Value};
 
-/// The row of a key that is in no row.
-const UNKNOWN: usize = u32::MAX as usize;
-
-/// How much of the line an expected key is compared with.
+/// How much of the line an expected member is compared with.
 const WINDOW: usize = 32;
 
 /// The keys of one object, in the order they are expected in.
@@ -25,15 +22,41 @@ pub(in crate::parser) struct Keys {
 }
 
 #[derive(Clone, Debug)]
-struct Row {
-    name: Box<[u8]>,
-    target: Target,
-    /// The key as it mostly stands, with its quotes and the colon after it.
+pub(super) struct Row {
+    /// A member as it mostly begins: the key with its quotes, the colon, and the quote of a text.
     expected: [u64; 4],
     /// Which bits of the window belong to it. None, so that nothing is as expected, for a key that is too long
     /// for the window or needs escapes.
     mask: [u64; 4],
-    length: NonZeroU32,
+    length: usize,
+    form: Form,
+    target: Target,
+    name: Box<[u8]>,
+}
+
+/// What values mostly look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Text,
+    Number,
+    Boolean,
+    Other,
+}
+
+impl Form {
+    fn of(target: &Target) -> Self {
+        use Meaning as M;
+        match target {
+            Target::Value(meaning, _) => match meaning {
+                M::StartMicroseconds | M::ElapsedMicroseconds | M::ElapsedMilliseconds => Self::Number,
+                M::Status | M::BodyBytes | M::Asn | M::Version => Self::Number,
+                M::Completed | M::Edge | M::Inner => Self::Boolean,
+                _ => Self::Text,
+            },
+            Target::Nothing => Self::Text,
+            Target::Column(_) | Target::Object(_) | Target::Text(_) => Self::Other,
+        }
+    }
 }
 
 /// What is to be done with a key's value.
@@ -56,80 +79,108 @@ impl Keys {
     }
 
     pub(in crate::parser) fn push(&mut self, name: &[u8], target: Target) {
-        let quoted = [b"\"", name, b"\":"].concat();
-        let is_plain = quoted.len() <= WINDOW && !name.iter().any(|byte| matches!(byte, b'"' | b'\\'));
+        let form = Form::of(&target);
+        let quote: &[u8] = if form == Form::Text { b"\"" } else { b"" };
+        let begin = [b"\"", name, b"\":", quote].concat();
+        let is_plain = begin.len() <= WINDOW && !name.iter().any(|byte| matches!(byte, b'"' | b'\\'));
         let mut expected = [0xff; WINDOW];
         let mut mask = [0; WINDOW];
         if is_plain {
             expected.fill(0);
-            expected[..quoted.len()].copy_from_slice(&quoted);
-            mask[..quoted.len()].fill(0xff);
+            expected[..begin.len()].copy_from_slice(&begin);
+            mask[..begin.len()].fill(0xff);
         }
         let (expected, mask) = (words(&expected), words(&mask));
-        let length =
-            u32::try_from(quoted.len()).ok().and_then(NonZeroU32::new).expect("no format is that long");
-        self.rows.push(Row { name: name.into(), target, expected, mask, length });
+        self.rows.push(Row { expected, mask, length: begin.len(), form, target, name: name.into() });
     }
 
-    /// The key at the beginning of `input`, with its colon. `expected` is the row that should come.
+    /// The member at the beginning of `input`, where it is that of the row `expected` and of its usual form: its target and
+    /// value, and what follows it.
     #[inline(always)]
-    pub(super) fn find(&self, input: &[u8], expected: usize) -> Option<Found> {
-        match (input.first_chunk::<WINDOW>(), self.rows.get(expected)) {
-            (Some(window), Some(row)) if row.begins(window) => {
-                Some(Found { length: row.length, row: expected as u32 })
-            }
-            _ => self.look_up(input, expected),
+    pub(super) fn usual<'k, 'a>(
+        &'k self,
+        input: &'a [u8],
+        expected: usize,
+    ) -> Option<(&'k Target, Value<'a>, &'a [u8])> {
+        let row = self.rows.get(expected)?;
+        if !row.begins(window(input)) {
+            return None;
         }
+        let rest = input.get(row.length..)?;
+        let (length, after) = match row.form {
+            Form::Text => {
+                let length = string::plain(rest)?;
+                (length, length + 1)
+            }
+            Form::Number => usual_number(rest).map(|length| (length, length))?,
+            Form::Boolean => usual_boolean(rest).map(|length| (length, length))?,
+            Form::Other => return None,
+        };
+        let (text, after) = (rest.get(..length)?, rest.get(after..)?);
+        Some((&row.target, Value { kind: Kind::Plain, text }, after))
     }
 
-    /// As [`Self::find`], where the expected key has not come.
+    /// How long the key at the beginning of `input` is with its colon, and its row, if it is in one. `expected` is the row
+    /// that should come.
     #[inline(never)]
-    fn look_up(&self, input: &[u8], expected: usize) -> Option<Found> {
+    pub(super) fn find(&self, input: &[u8], expected: usize) -> Option<(usize, Option<usize>)> {
+        // Of other forms, the window has no more than the key.
+        let is_next = |row: &&Row| row.form == Form::Other && row.begins(window(input));
+        if let Some(row) = self.rows.get(expected).filter(is_next) {
+            return Some((row.length, Some(expected)));
+        }
         let (rest, key) = string::string(input)?;
         let rest = space(rest).strip_prefix(b":")?;
-        let length = NonZeroU32::new(u32::try_from(input.len() - rest.len()).ok()?)?;
         let name = key.unescaped();
         let count = self.rows.len();
         let mut rows = (expected..count).chain(0..expected.min(count));
-        let row = rows.find(|row| *self.rows[*row].name == *name).unwrap_or(UNKNOWN);
-        Some(Found { length, row: row as u32 })
+        let row = rows.find(|row| *self.rows[*row].name == *name);
+        Some((input.len() - rest.len(), row))
     }
 
-    /// What to do with the value of a key that was found.
-    #[inline(always)]
-    pub(super) fn target(&self, found: Found) -> &Target {
-        self.rows.get(found.row as usize).map_or(&Target::Nothing, |row| &row.target)
-    }
-}
-
-/// A key that was found. Small enough for a register: how fast lines are read hangs on how soon the place
-/// after a key is known.
-#[derive(Clone, Copy)]
-pub(super) struct Found {
-    /// Of the key, with its colon.
-    length: NonZeroU32,
-    row: u32,
-}
-
-impl Found {
-    #[inline(always)]
-    pub(super) fn length(self) -> usize {
-        self.length.get() as usize
-    }
-
-    /// The row that should come next, if this was one.
-    #[inline(always)]
-    pub(super) fn next(self, expected: usize) -> usize {
-        if self.row as usize == UNKNOWN { expected } else { self.row as usize + 1 }
+    /// What to do with the value of a key in a row, or in none.
+    pub(super) fn target(&self, row: Option<usize>) -> &Target {
+        row.map_or(&Target::Nothing, |row| &self.rows[row].target)
     }
 }
 
 impl Row {
     #[inline(always)]
-    fn begins(&self, window: &[u8; WINDOW]) -> bool {
-        let seen = words(window);
+    fn begins(&self, seen: [u64; 4]) -> bool {
         (0..4).fold(0, |difference, word| difference | (seen[word] & self.mask[word]) ^ self.expected[word])
             == 0
+    }
+}
+
+/// What the input begins with.
+#[inline(always)]
+fn window(input: &[u8]) -> [u64; 4] {
+    input.first_chunk::<WINDOW>().map_or_else(|| padded(input), words)
+}
+
+/// The window at the end of a line.
+#[inline(never)]
+fn padded(input: &[u8]) -> [u64; 4] {
+    let mut window = [0; WINDOW];
+    window[..input.len()].copy_from_slice(input);
+    words(&window)
+}
+
+/// How long a number without sign and fraction is that another member follows. None does not mean that it is none.
+#[inline(always)]
+fn usual_number(input: &[u8]) -> Option<usize> {
+    let length = digits(input);
+    let leading_zero = length > 1 && input[0] == b'0';
+    (length > 0 && !leading_zero && matches!(input.get(length), Some(b',' | b'}'))).then_some(length)
+}
+
+/// As above.
+#[inline(always)]
+fn usual_boolean(input: &[u8]) -> Option<usize> {
+    match input {
+        [b't', b'r', b'u', b'e', b',' | b'}', ..] => Some(4),
+        [b'f', b'a', b'l', b's', b'e', b',' | b'}', ..] => Some(5),
+        _ => None,
     }
 }
 
@@ -146,8 +197,8 @@ fn words(bytes: &[u8; WINDOW]) -> [u64; 4] {
 mod tests {
     use super::*;
 
-    fn row(keys: &Keys, input: &str, expected: usize) -> Option<(usize, u32)> {
-        keys.find(input.as_bytes(), expected).map(|found| (found.length(), found.row))
+    fn row(keys: &Keys, input: &str, expected: usize) -> Option<(usize, Option<usize>)> {
+        keys.find(input.as_bytes(), expected)
     }
 
     #[test]
@@ -170,17 +221,55 @@ mod tests {
                     let input = format!("{key}{filler}");
                     assert_eq!(
                         row(&keys, &input, expected),
-                        Some((key.len(), expected_row)),
+                        Some((key.len(), Some(expected_row))),
                         "{input} {expected}"
                     );
                 }
             }
         }
-        assert_eq!(row(&keys, "\"c\": 1", 0), Some((4, u32::MAX)));
+        assert_eq!(row(&keys, "\"c\": 1", 0), Some((4, None)));
         for broken in ["\"a\" 1", "a:1", "\"a", "", "\0".repeat(64).as_str()] {
             for expected in 0..6 {
                 assert_eq!(row(&keys, broken, expected), None, "{broken}");
             }
+        }
+    }
+
+    #[test]
+    fn usual_members_are_taken_at_once() {
+        use Meaning::{Asn, Edge, Url};
+        let mut keys = Keys::new();
+        for (name, meaning) in [("url", Url), ("asn", Asn), ("edge", Edge)] {
+            keys.push(name.as_bytes(), Target::Value(meaning, Rank::Best));
+        }
+        let usual = |input: &str, row| {
+            let (_, value, rest) = keys.usual(input.as_bytes(), row)?;
+            assert_eq!(value.kind, Kind::Plain);
+            Some([value.text, rest].map(|text| String::from_utf8_lossy(text).into_owned()))
+        };
+        let long = format!(r#""url":"{}","next":1"#, "x".repeat(70));
+        for (input, row, expected) in [
+            (r#""url":"/a","#, 0, Some(["/a", ","])),
+            (r#""url":""}"#, 0, Some(["", "}"])),
+            (&*long, 0, Some([&long[7..77], r#","next":1"#])),
+            (r#""url":"/a"#, 0, None),
+            (r#""url":"\u0041","#, 0, None),
+            (r#""url":null,"#, 0, None),
+            (r#""url": "/a","#, 0, None),
+            (r#""asn":0,"#, 1, Some(["0", ","])),
+            (r#""asn":123456789}"#, 1, Some(["123456789", "}"])),
+            (r#""asn":01,"#, 1, None),
+            (r#""asn":1.5,"#, 1, None),
+            (r#""asn":,"#, 1, None),
+            (r#""asn":1"#, 1, None),
+            (r#""edge":true,"#, 2, Some(["true", ","])),
+            (r#""edge":false}"#, 2, Some(["false", "}"])),
+            (r#""edge":truely,"#, 2, None),
+            (r#""edge":tru"#, 2, None),
+            (r#""edge":true,"#, 1, None),
+            (r#""edge":true,"#, 3, None),
+        ] {
+            assert_eq!(usual(input, row), expected.map(|it| it.map(str::to_owned)), "{input}");
         }
     }
 }

@@ -41,28 +41,45 @@ fn object<'a>(input: &'a [u8], keys: &Keys, draft: &mut Draft<'a>) -> IResult<&'
     }
     let mut expected = 0;
     loop {
-        let key = keys.find(input, expected).ok_or(ERROR)?;
-        expected = key.next(expected);
-        let target = keys.target(key);
-        input = space(&input[key.length()..]);
-        if let (Target::Object(inner), [b'{', ..]) = (target, input) {
-            (input, ()) = object(input, inner, draft)?;
-        } else {
-            let (rest, value) = match value(input, MAX_DEPTH - 1) {
-                Some(found) => found,
-                None => bare_word(input).ok_or(ERROR)?,
-            };
-            match target {
-                Target::Value(meaning, rank) => draft.set(*meaning, *rank, value),
-                other => put(other, value.kind, value.text, draft),
-            }
+        if let Some((target, value, rest)) = keys.usual(input, expected) {
+            take(target, value, draft);
+            expected += 1;
             input = rest;
+        } else {
+            let (length, row) = keys.find(input, expected).ok_or(ERROR)?;
+            expected = row.map_or(expected, |row| row + 1);
+            input = member(space(&input[length..]), keys.target(row), draft)?;
         }
-        match space(input) {
-            [b',', rest @ ..] => input = space(rest),
-            [b'}', rest @ ..] => return Ok((rest, ())),
-            _ => return Err(ERROR),
+        match input {
+            [b',', rest @ ..] if rest.first() == Some(&b'"') => input = rest,
+            _ => match space(input) {
+                [b',', rest @ ..] => input = space(rest),
+                [b'}', rest @ ..] => return Ok((rest, ())),
+                _ => return Err(ERROR),
+            },
         }
+    }
+}
+
+/// A value of any form, and what follows it.
+#[inline(never)]
+fn member<'a>(input: &'a [u8], target: &Target, draft: &mut Draft<'a>) -> Result<&'a [u8], nom::Err<()>> {
+    if let (Target::Object(inner), [b'{', ..]) = (target, input) {
+        return object(input, inner, draft).map(|(rest, ())| rest);
+    }
+    let (rest, value) = match value(input, MAX_DEPTH - 1) {
+        Some(found) => found,
+        None => bare_word(input).ok_or(ERROR)?,
+    };
+    take(target, value, draft);
+    Ok(rest)
+}
+
+#[inline(always)]
+fn take<'a>(target: &Target, value: Value<'a>, draft: &mut Draft<'a>) {
+    match target {
+        Target::Value(meaning, rank) => draft.set(*meaning, *rank, value),
+        other => put(other, value.kind, value.text, draft),
     }
 }
 
@@ -167,7 +184,7 @@ fn with_fraction(input: &[u8], mut length: usize) -> Option<usize> {
 }
 
 /// How many digits the input begins with.
-#[inline]
+#[inline(always)]
 fn digits(input: &[u8]) -> usize {
     let (words, tail) = input.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {

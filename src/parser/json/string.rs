@@ -17,6 +17,12 @@ pub(super) fn string(input: &[u8]) -> Option<(&[u8], Value<'_>)> {
     Some((&input[end + 1..], Value { kind, text: &input[..end] }))
 }
 
+/// How long the text is that a quote ends, if there are no escapes in it.
+#[inline(always)]
+pub(super) fn plain(input: &[u8]) -> Option<usize> {
+    special(input).filter(|end| input[*end] == b'"')
+}
+
 #[inline(never)]
 fn end_after_escapes(input: &[u8], mut at: usize) -> Option<usize> {
     while input[at] == b'\\' {
