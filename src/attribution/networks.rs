@@ -101,6 +101,9 @@ impl NetworkList {
     pub fn find(&self, address: ClientAddress, asn: Option<u32>) -> Option<Listed<'_>> {
         let listed =
             |file: &FileIndex, entry| Listed { file: file.map(|at| &*self.files[usize::from(at)]), entry };
+        if self.is_empty() {
+            return None;
+        }
         let system = asn.and_then(|asn| Some((asn, self.systems.get(&asn)?)));
         if let Some((number, file)) = system {
             return Some(listed(file, ListEntry::System(number)));

@@ -30,33 +30,48 @@ pub type EpisodeSums<P> = HashMap<(EpisodeId, P), EpisodeDay>;
 
 /// Adds what a line changed in its episode's row, and in the rows of the sessions it changed.
 pub fn add_line<P: Period>(sums: &mut EpisodeSums<P>, outcome: &Outcome, changes: &[Change]) {
-    if let Some(episode) = outcome.episode
-        && (outcome.older_way.is_some() || outcome.session.is_some())
-    {
-        let row = sums.entry((episode, P::of(outcome.hour))).or_default();
-        if let Some(older) = outcome.older_way {
-            row.body_bytes = row.body_bytes.saturating_add(signed(outcome.body_bytes.0));
-            row.addresses += i64::from(older.new_address);
-        }
-        if let Some(counted) = outcome.session {
-            row.requests += 1;
-            row.listeners += i64::from(counted.new_listener);
-        }
+    let Some(episode) = outcome.episode.filter(|_| outcome.older_way.is_some() || outcome.session.is_some())
+    else {
+        return add_changes(sums, changes);
+    };
+    let key = (episode, P::of(outcome.hour));
+    let row = sums.entry(key).or_default();
+    if let Some(older) = outcome.older_way {
+        row.body_bytes = row.body_bytes.saturating_add(signed(outcome.body_bytes.0));
+        row.addresses += i64::from(older.new_address);
     }
-    add_changes(sums, changes);
+    if let Some(counted) = outcome.session {
+        row.requests += 1;
+        row.listeners += i64::from(counted.new_listener);
+    }
+    // Nearly always there is one change, in the same row.
+    let mut rest = changes;
+    while let [change, others @ ..] = rest
+        && signs(change).all(|(contribution, _)| (change.episode, P::of(contribution.hour)) == key)
+    {
+        signs(change).for_each(|(contribution, sign)| row.add_contribution(&contribution, sign));
+        rest = others;
+    }
+    add_changes(sums, rest);
 }
 
 fn add_changes<P: Period>(sums: &mut EpisodeSums<P>, changes: &[Change]) {
     for change in changes {
         for (contribution, sign) in signs(change) {
             let row = sums.entry((change.episode, P::of(contribution.hour))).or_default();
-            row.delivered_bytes = row.delivered_bytes.saturating_add(sign * signed(contribution.delivered.0));
-            let Some(listening) = contribution.listening else { continue };
-            row.downloads += sign;
-            match listening {
-                Listening::Bulk => row.bulk_downloads += sign,
-                Listening::Progressive(_) => row.progressive_downloads += sign,
-            }
+            row.add_contribution(&contribution, sign);
+        }
+    }
+}
+
+impl EpisodeDay {
+    fn add_contribution(&mut self, contribution: &Contribution, sign: i64) {
+        self.delivered_bytes = self.delivered_bytes.saturating_add(sign * signed(contribution.delivered.0));
+        let Some(listening) = contribution.listening else { return };
+        self.downloads += sign;
+        match listening {
+            Listening::Bulk => self.bulk_downloads += sign,
+            Listening::Progressive(_) => self.progressive_downloads += sign,
         }
     }
 }
