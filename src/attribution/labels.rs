@@ -25,6 +25,25 @@ pub struct LabelSet {
     texts: Vec<Box<str>>,
     ids: HashTable<LabelId>,
     hasher: foldhash::fast::FixedState,
+    /// Short texts that were interned last, each in the one place where it can be.
+    recent: Vec<(Packed, LabelId)>,
+}
+
+/// A text of up to seven bytes with its length; most labels are codes. Never zero.
+type Packed = u64;
+
+const RECENT: usize = 1 << 8;
+
+fn packed(text: &[u8]) -> Option<Packed> {
+    if text.len() > 7 {
+        return None;
+    }
+    let bytes = text.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    Some(bytes << 8 | (text.len() as u64 + 1))
+}
+
+fn place_of(packed: Packed) -> usize {
+    (packed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize
 }
 
 impl LabelSet {
@@ -36,6 +55,7 @@ impl LabelSet {
             texts: Vec::new(),
             ids: HashTable::new(),
             hasher: foldhash::fast::FixedState::default(),
+            recent: vec![(0, LabelId::ABSENT); RECENT],
         };
         assert_eq!(set.intern(b""), LabelId::ABSENT);
         assert_eq!(set.intern(Self::OTHER.as_bytes()), LabelId::OTHER);
@@ -45,6 +65,17 @@ impl LabelSet {
 
     /// The id of a text; an empty one is [`LabelId::ABSENT`], one past the bound [`LabelId::OTHER`].
     pub fn intern(&mut self, text: &[u8]) -> LabelId {
+        let Some(packed) = packed(text) else { return self.intern_any(text) };
+        let (known, id) = self.recent[place_of(packed)];
+        if known == packed {
+            return id;
+        }
+        let id = self.intern_any(text);
+        self.recent[place_of(packed)] = (packed, id);
+        id
+    }
+
+    fn intern_any(&mut self, text: &[u8]) -> LabelId {
         let text = cut(text);
         let hash = self.hasher.hash_one(text);
         let texts = &self.texts;

@@ -50,7 +50,7 @@ impl Slots {
 
     /// Reads the place that entries with this hash begin at.
     pub fn touch(&self, hash: u64) {
-        black_box(self.places.get(self.home(hash)));
+        black_box(self.places.get(self.home(hash)).copied());
     }
 
     /// The first entry with the place of `hash` that `is_it`.

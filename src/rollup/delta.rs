@@ -146,6 +146,23 @@ impl Delta {
         of_downloads + of_slices + fate_days.len() + exclusions.len() + feed_days.len() + traffic.len()
     }
 
+    /// Empties it and keeps its room: the next one is mostly as large.
+    pub fn clear(&mut self) {
+        let Self { episode_hours, episode_days, fate_days, launch_hours, listen_bins, audiences, .. } = self;
+        episode_hours.clear();
+        episode_days.clear();
+        fate_days.clear();
+        launch_hours.clear();
+        listen_bins.clear();
+        audiences.clear();
+        let Self { regions, referrers, exclusions, feed_days, traffic, .. } = self;
+        regions.clear();
+        referrers.clear();
+        exclusions.clear();
+        feed_days.clear();
+        traffic.clear();
+    }
+
     pub fn merge(&mut self, other: &Self) {
         add_all(&mut self.episode_hours, &other.episode_hours, |mine, others| *mine += others);
         add_all(&mut self.episode_days, &other.episode_days, EpisodeDay::add);

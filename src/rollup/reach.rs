@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sketch::{Hashed, Sketch};
 use crate::attribution::Outcome;
-use crate::units::{EpisodeId, ShowId, UtcDay, UtcHour};
+use crate::units::{EpisodeId, KeyId, ShowId, UtcDay, UtcHour};
 
 /// Of what the listeners are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -78,19 +78,62 @@ impl ReachKey {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(from = "BTreeMap<ReachKey, SavedOpen>", into = "BTreeMap<ReachKey, SavedOpen>")]
 pub struct Reach {
-    open: HashMap<ReachKey, Open>,
-    /// Those that are touched.
-    touched: Vec<ReachKey>,
+    open: Vec<Open>,
+    /// Where each is among them.
+    places: HashMap<ReachKey, u32>,
+    /// Those that changed since they were last taken.
+    touched: Vec<u32>,
+    near: Near,
 }
 
 #[derive(Clone, Debug)]
 struct Open {
+    key: ReachKey,
     /// Shared with whom it was given to, until the next listener comes.
     sketch: Arc<Sketch>,
     /// The last day on which a request can still come in; None for ever.
     until: Option<UtcDay>,
     /// Changed since it was last taken.
     touched: bool,
+}
+
+/// Where the sets are that lines went to last: those of a day mostly go to the same.
+#[derive(Clone, Debug, Default)]
+struct Near {
+    /// By id.
+    episodes: Vec<Spots>,
+    /// By id.
+    shows: Vec<Spots>,
+    all: Spots,
+}
+
+/// Places of one scope's sets, as far as they are known.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spots {
+    of_day: Option<(UtcDay, u32)>,
+    of_all_time: Option<u32>,
+    of_release: [Option<u32>; RELEASE.len()],
+}
+
+impl Near {
+    fn of(&mut self, scope: Scope) -> &mut Spots {
+        let at = |known: &mut Vec<Spots>, id: u32| {
+            if known.len() <= id as usize {
+                known.resize(id as usize + 1, Spots::default());
+            }
+        };
+        match scope {
+            Scope::Episode(EpisodeId(id)) => {
+                at(&mut self.episodes, id);
+                &mut self.episodes[id as usize]
+            }
+            Scope::Show(ShowId(id)) => {
+                at(&mut self.shows, id);
+                &mut self.shows[id as usize]
+            }
+            Scope::All => &mut self.all,
+        }
+    }
 }
 
 /// As it is saved.
@@ -105,7 +148,7 @@ impl From<Reach> for BTreeMap<ReachKey, SavedOpen> {
         reach
             .open
             .into_iter()
-            .map(|(key, Open { sketch, until, .. })| (key, SavedOpen { sketch, until }))
+            .map(|Open { key, sketch, until, .. }| (key, SavedOpen { sketch, until }))
             .collect()
     }
 }
@@ -113,9 +156,8 @@ impl From<Reach> for BTreeMap<ReachKey, SavedOpen> {
 /// What was taken, and not yet written, may be lost by now: all is to be taken again.
 impl From<BTreeMap<ReachKey, SavedOpen>> for Reach {
     fn from(saved: BTreeMap<ReachKey, SavedOpen>) -> Self {
-        let touched = saved.keys().copied().collect();
-        let open = |(key, SavedOpen { sketch, until })| (key, Open { sketch, until, touched: true });
-        Self { open: saved.into_iter().map(open).collect(), touched }
+        let open = |(key, SavedOpen { sketch, until })| Open { key, sketch, until, touched: true };
+        Self::of(saved.into_iter().map(open).collect())
     }
 }
 
@@ -123,6 +165,12 @@ impl From<BTreeMap<ReachKey, SavedOpen>> for Reach {
 const RELEASE: [(Span, u16); 3] = [(Span::Release1, 24), (Span::Release7, 168), (Span::Release30, 720)];
 
 impl Reach {
+    fn of(open: Vec<Open>) -> Self {
+        let places: HashMap<_, _> = (0..).zip(&open).map(|(place, open)| (open.key, place)).collect();
+        let touched = (0..).zip(&open).filter(|(_, open)| open.touched).map(|(place, _)| place).collect();
+        Self { open, places, touched, near: Near::default() }
+    }
+
     /// Takes the listener of a valid line in.
     pub fn add_line(&mut self, outcome: &Outcome) {
         let (Some(episode), Some(counted)) = (outcome.episode, &outcome.session) else { return };
@@ -130,49 +178,75 @@ impl Reach {
         if !(is_new || is_earliest) {
             return;
         }
-        let (listener, key) = (Hashed::new(counted.listener), counted.key);
-        let mut insert = |scope, span, starts, until| {
-            let at = ReachKey { scope, span, starts };
-            let open = self.open.entry(at).or_insert_with(|| Open {
-                sketch: Arc::new(Sketch::new(key)),
-                until,
-                touched: false,
-            });
-            Arc::make_mut(&mut open.sketch).insert(listener, key);
-            if !mem::replace(&mut open.touched, true) {
-                self.touched.push(at);
-            }
-        };
+        let listener = (Hashed::new(counted.listener), counted.key);
+        let day = outcome.hour.day();
         if is_new {
-            let day = outcome.hour.day();
             for scope in [Scope::Episode(episode), Scope::Show(counted.show), Scope::All] {
-                insert(scope, Span::Day, day, Some(day));
-                insert(scope, Span::All, ReachKey::NO_DAY, None);
+                let spots = *self.near.of(scope);
+                let known = spots.of_day.filter(|(of, _)| *of == day).map(|(_, place)| place);
+                let key = ReachKey { scope, span: Span::Day, starts: day };
+                let of_day = Some((day, self.insert(known, key, Some(day), listener)));
+                let key = ReachKey { scope, span: Span::All, starts: ReachKey::NO_DAY };
+                let of_all_time = Some(self.insert(spots.of_all_time, key, None, listener));
+                *self.near.of(scope) = Spots { of_day, of_all_time, ..spots };
             }
         }
         let Some(age) = counted.age_hours else { return };
-        for (span, hours) in RELEASE.into_iter().filter(|(_, hours)| age < *hours) {
+        let scope = Scope::Episode(episode);
+        for (index, (span, hours)) in RELEASE.into_iter().enumerate().filter(|(_, (_, hours))| age < *hours) {
             let last = UtcHour(outcome.hour.0 + i32::from(hours - age)).day();
-            insert(Scope::Episode(episode), span, ReachKey::NO_DAY, Some(last));
+            let key = ReachKey { scope, span, starts: ReachKey::NO_DAY };
+            let known = self.near.of(scope).of_release[index];
+            let place = self.insert(known, key, Some(last), listener);
+            self.near.of(scope).of_release[index] = Some(place);
         }
+    }
+
+    /// Takes a listener into one set, which is at `known`; gives its place.
+    fn insert(
+        &mut self,
+        known: Option<u32>,
+        key: ReachKey,
+        until: Option<UtcDay>,
+        (listener, hashed_under): (Hashed, KeyId),
+    ) -> u32 {
+        let place = known.unwrap_or_else(|| {
+            let next = u32::try_from(self.open.len()).expect("far fewer sets");
+            let place = *self.places.entry(key).or_insert(next);
+            if place == next {
+                let sketch = Arc::new(Sketch::new(hashed_under));
+                self.open.push(Open { key, sketch, until, touched: false });
+            }
+            place
+        });
+        let open = &mut self.open[place as usize];
+        Arc::make_mut(&mut open.sketch).insert(listener, hashed_under);
+        if !mem::replace(&mut open.touched, true) {
+            self.touched.push(place);
+        }
+        place
     }
 
     /// Adds what changed since the last time to `taken`; what is there already is older.
     pub fn take(&mut self, taken: &mut HashMap<ReachKey, Arc<Sketch>>) {
-        for key in self.touched.drain(..) {
-            if let Some(open) = self.open.get_mut(&key) {
-                open.touched = false;
-                taken.insert(key, Arc::clone(&open.sketch));
-            }
+        for place in self.touched.drain(..) {
+            let open = &mut self.open[place as usize];
+            open.touched = false;
+            taken.insert(open.key, Arc::clone(&open.sketch));
         }
     }
 
     /// Forgets what no request from `open_from` on can change, if it was taken and `is_kept` says that it may go.
     pub fn close(&mut self, open_from: UtcDay, is_kept: impl Fn(&ReachKey) -> bool) {
-        self.open.retain(|key, open| {
+        let stays = |open: &Open| {
             let is_open = open.until.is_none_or(|last| last >= open_from);
-            is_open || open.touched || !is_kept(key)
-        });
+            is_open || open.touched || !is_kept(&open.key)
+        };
+        if !self.open.iter().all(stays) {
+            let mut open = mem::take(&mut self.open);
+            open.retain(stays);
+            *self = Self::of(open);
+        }
     }
 }
 
@@ -180,7 +254,7 @@ impl Reach {
 mod tests {
     use super::*;
     use crate::attribution::{Contribution, Counted, Delivery, Fate, Joined, Origin};
-    use crate::units::{AgentId, ByteCount, KeyId, ListenerKey};
+    use crate::units::{AgentId, ByteCount, ListenerKey};
 
     const DAY: i32 = 20_000;
 

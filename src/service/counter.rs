@@ -223,8 +223,8 @@ impl Counter {
         self.has_begun = true;
         self.position = next;
         if self.position <= self.committed {
-            self.delta = Delta::default();
-            self.arrivals.forget();
+            // What the rules changed.
+            self.delta.clear();
         }
         result
     }
@@ -260,7 +260,6 @@ impl Counter {
         let received_at = batch.received_at;
         let redelivered = batch.digest.is_some_and(|digest| self.bodies.check(digest, received_at));
         let receipt = Receipt { source: self.source_id(source), at: received_at, redelivered };
-        self.arrivals.begin(received_at);
         let parser = self.parsers.of(source).clone();
         // A connection that closed within a line leaves it without its end.
         let end = || memchr::memrchr(b'\n', lines).map_or(0, |at| at + 1);
@@ -271,19 +270,24 @@ impl Counter {
             Ok(line) => (line, parser.parse(line)),
             Err(malformed) => (&b""[..], Err(malformed)),
         });
-        // What is replayed was said before.
+        // What is replayed was given out and said before; but sketches may not have been kept.
         let is_new = self.position >= self.committed;
+        if is_new {
+            self.arrivals.begin(received_at);
+        }
         let Self { engine, delta, arrivals, reach, gaps_closed, samples, .. } = self;
         engine.observe_all(read.chain(cut), receipt, |line, parsed, outcome, changes| {
+            reach.add_line(outcome);
+            if !is_new {
+                return;
+            }
             delta.add_line(receipt.source, outcome, changes);
             arrivals.line(receipt.source, parsed.as_ref().ok().map(Request::end));
             if let Some(counted) = &outcome.session {
                 arrivals.listener(counted.listener);
                 *gaps_closed += u64::from(counted.joined.gap_closed);
             }
-            reach.add_line(outcome);
             match parsed {
-                _ if !is_new => {}
                 Ok(request) if samples.is_first(source) => log_first(source, request, outcome),
                 Ok(_) => {}
                 Err(malformed) => samples.malformed(source, line, *malformed, receipt.at),
@@ -339,6 +343,14 @@ impl Counter {
         sums.delta.merge(&fresh);
         sums.position = self.position;
         fresh
+    }
+
+    /// Takes back what it gave, to use its room again.
+    pub fn reuse(&mut self, mut given: Delta) {
+        if self.delta.is_empty() {
+            given.clear();
+            self.delta = given;
+        }
     }
 
     /// Adds the listeners who came since the last call to `sums`, and forgets the spans that are over and kept.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use tokio::time::error::Elapsed;
 
 use super::counter::{Counter, Handoff, Sums};
 use super::snapshot::Keeper;
@@ -17,7 +18,7 @@ use crate::journal::{self, Fed, Feed, JournalError};
 use crate::metrics::{Metrics, Publication};
 use crate::units::JournalPosition;
 
-/// How long sums stay with the counting thread while lines keep coming.
+/// How long sums stay with the counting thread. Giving them out costs by the row, whether one line or a thousand went to it.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
 /// The same for reach, which is larger.
 const REACH_INTERVAL: Duration = Duration::from_secs(5);
@@ -94,26 +95,28 @@ pub struct Replay {
 impl Counting {
     pub fn run(&mut self, stop: impl Fn() -> bool) {
         let mut published_at = self.clock.monotonic();
+        let mut published = JournalPosition::START;
         let mut reached_at = published_at;
         while !stop() {
             if !self.count_next() {
-                self.publish_reach();
-                self.publish();
-                published_at = self.clock.monotonic();
-                reached_at = published_at;
                 match self.wait() {
-                    Some(fed) => self.take(fed),
-                    None => break,
+                    Ok(Some(fed)) => self.take(fed),
+                    Ok(None) => break,
+                    Err(Elapsed { .. }) => {}
                 }
             }
-            if self.clock.monotonic() - reached_at >= REACH_INTERVAL {
+            let now = self.clock.monotonic();
+            if now - reached_at >= REACH_INTERVAL {
                 self.publish_reach();
-                reached_at = self.clock.monotonic();
+                reached_at = now;
             }
-            if self.clock.monotonic() - published_at >= PUBLISH_INTERVAL {
-                self.publish();
+            if now - published_at >= PUBLISH_INTERVAL {
+                if published != self.counter.position() {
+                    self.publish();
+                    published = self.counter.position();
+                }
                 self.look_after_snapshots();
-                published_at = self.clock.monotonic();
+                published_at = now;
             }
         }
         self.publish_reach();
@@ -135,15 +138,10 @@ impl Counting {
         found
     }
 
-    /// The next record, whenever it comes; None when the journal is closed. What the store does meanwhile is noticed.
-    fn wait(&mut self) -> Option<Fetched> {
-        loop {
-            self.look_after_snapshots();
-            let next = async { tokio::time::timeout(PUBLISH_INTERVAL, self.feed.next()).await };
-            if let Ok(fed) = self.runtime.block_on(next) {
-                return fed;
-            }
-        }
+    /// The next record, if it comes soon; None when the journal is closed.
+    fn wait(&mut self) -> Result<Option<Fetched>, Elapsed> {
+        let next = async { tokio::time::timeout(PUBLISH_INTERVAL, self.feed.next()).await };
+        self.runtime.block_on(next)
     }
 
     /// The last thing, once all that was counted is committed: the next start has nothing to replay.
@@ -204,6 +202,7 @@ impl Counting {
             watermark: engine.watermark(self.clock.now()),
             gaps_closed,
         });
+        self.counter.reuse(fresh);
         let rows = sums.delta.rows();
         drop(sums);
         if rows > EARLY_COMMIT_ROWS {

@@ -1,7 +1,7 @@
 //! Which keys of a JSON object are known, and where they are expected.
 //!
 //! Lines of one format have their keys in one order, and the values of one key are of one form. So the table is in that
-//! order, and a member is first compared with the row after the last one found: one comparison of 32 bytes takes the
+//! order, and a member is first compared with the row after the last one found: one comparison of 16 bytes takes the
 //! key, its colon and the quote that begins the value, with neither a search for the key's end nor a branch that is hard
 //! to foretell. Only where that fails is the key cut out and looked up. Any order of keys and any form of values is
 //! understood, the usual one is fast.
@@ -13,7 +13,7 @@ use crate::parser::meaning::{Meaning, Rank};
 use crate::parser::value::{Kind, Value};
 
 /// How much of the line an expected member is compared with.
-const WINDOW: usize = 32;
+const WINDOW: usize = 16;
 
 /// The keys of one object, in the order they are expected in.
 #[derive(Clone, Debug)]
@@ -24,10 +24,12 @@ pub(in crate::parser) struct Keys {
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     /// A member as it mostly begins: the key with its quotes, the colon, and the quote of a text.
-    expected: [u64; 4],
-    /// Which bits of the window belong to it. None, so that nothing is as expected, for a key that is too long
-    /// for the window or needs escapes.
-    mask: [u64; 4],
+    expected: u128,
+    /// Which bits of the window belong to it. None, so that nothing is as expected, for a key that needs escapes.
+    mask: u128,
+    /// What does not fit the window.
+    tail: Box<[u8]>,
+    /// Of all of it.
     length: usize,
     form: Form,
     target: Target,
@@ -82,16 +84,16 @@ impl Keys {
         let form = Form::of(&target);
         let quote: &[u8] = if form == Form::Text { b"\"" } else { b"" };
         let begin = [b"\"", name, b"\":", quote].concat();
-        let is_plain = begin.len() <= WINDOW && !name.iter().any(|byte| matches!(byte, b'"' | b'\\'));
-        let mut expected = [0xff; WINDOW];
-        let mut mask = [0; WINDOW];
-        if is_plain {
-            expected.fill(0);
-            expected[..begin.len()].copy_from_slice(&begin);
-            mask[..begin.len()].fill(0xff);
-        }
-        let (expected, mask) = (words(&expected), words(&mask));
-        self.rows.push(Row { expected, mask, length: begin.len(), form, target, name: name.into() });
+        let (head, tail) = begin.split_at(begin.len().min(WINDOW));
+        let (mut expected, mut mask) = ([0; WINDOW], [0; WINDOW]);
+        expected[..head.len()].copy_from_slice(head);
+        mask[..head.len()].fill(0xff);
+        let (expected, mask) = match name.iter().any(|byte| matches!(byte, b'"' | b'\\')) {
+            false => (u128::from_le_bytes(expected), u128::from_le_bytes(mask)),
+            true => (u128::MAX, 0),
+        };
+        let (tail, length) = (tail.into(), begin.len());
+        self.rows.push(Row { expected, mask, tail, length, form, target, name: name.into() });
     }
 
     /// The member at the beginning of `input`, where it is that of the row `expected` and of its usual form: its target and
@@ -103,7 +105,7 @@ impl Keys {
         expected: usize,
     ) -> Option<(&'k Target, Value<'a>, &'a [u8])> {
         let row = self.rows.get(expected)?;
-        if !row.begins(window(input)) {
+        if !row.begins(input) {
             return None;
         }
         let rest = input.get(row.length..)?;
@@ -125,7 +127,7 @@ impl Keys {
     #[inline(never)]
     pub(super) fn find(&self, input: &[u8], expected: usize) -> Option<(usize, Option<usize>)> {
         // Of other forms, the window has no more than the key.
-        let is_next = |row: &&Row| row.form == Form::Other && row.begins(window(input));
+        let is_next = |row: &&Row| row.form == Form::Other && row.begins(input);
         if let Some(row) = self.rows.get(expected).filter(is_next) {
             return Some((row.length, Some(expected)));
         }
@@ -146,24 +148,26 @@ impl Keys {
 
 impl Row {
     #[inline(always)]
-    fn begins(&self, seen: [u64; 4]) -> bool {
-        (0..4).fold(0, |difference, word| difference | (seen[word] & self.mask[word]) ^ self.expected[word])
-            == 0
+    fn begins(&self, input: &[u8]) -> bool {
+        let seen = match input.first_chunk::<WINDOW>() {
+            Some(window) => u128::from_le_bytes(*window),
+            None => padded(input),
+        };
+        seen & self.mask == self.expected && (self.tail.is_empty() || self.goes_on(input))
+    }
+
+    #[inline(never)]
+    fn goes_on(&self, input: &[u8]) -> bool {
+        input.get(WINDOW..).is_some_and(|rest| rest.starts_with(&self.tail))
     }
 }
 
-/// What the input begins with.
-#[inline(always)]
-fn window(input: &[u8]) -> [u64; 4] {
-    input.first_chunk::<WINDOW>().map_or_else(|| padded(input), words)
-}
-
 /// The window at the end of a line.
-#[inline(never)]
-fn padded(input: &[u8]) -> [u64; 4] {
+#[cold]
+fn padded(input: &[u8]) -> u128 {
     let mut window = [0; WINDOW];
     window[..input.len()].copy_from_slice(input);
-    words(&window)
+    u128::from_le_bytes(window)
 }
 
 /// How long a number without sign and fraction is that another member follows. None does not mean that it is none.
@@ -182,15 +186,6 @@ fn usual_boolean(input: &[u8]) -> Option<usize> {
         [b'f', b'a', b'l', b's', b'e', b',' | b'}', ..] => Some(5),
         _ => None,
     }
-}
-
-#[inline(always)]
-fn words(bytes: &[u8; WINDOW]) -> [u64; 4] {
-    let mut words = [0; 4];
-    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
-        *word = u64::from_le_bytes(*bytes);
-    }
-    words
 }
 
 #[cfg(test)]
