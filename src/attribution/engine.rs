@@ -6,7 +6,7 @@
 //! The checks stand in the order of their precedence; the first that applies is the line's fate. Lines that are there
 //! together are best counted together: see [`Prepared`].
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -114,6 +114,12 @@ impl Engine {
         }
     }
 
+    /// Registers no episodes by itself, but knows their paths once they are given to it.
+    pub(super) fn following(mut self) -> Self {
+        self.registry.stop_registering();
+        self
+    }
+
     /// Goes on where the engine of that state was. Made new, with the policy, table and secret that one had.
     pub fn restored(self, state: State<'static>, secret: Secret) -> Self {
         Self {
@@ -138,9 +144,9 @@ impl Engine {
 
     /// Counts lines that came in together, in their order, which is faster than one by one. Each goes to `each` with what
     /// it came with, its outcome, and what it changed in the sessions.
-    pub fn observe_all<'l, T: Copy>(
+    pub fn observe_all<'l, T: Copy, L: Borrow<Result<Request<'l>, Malformed>>>(
         &mut self,
-        lines: impl IntoIterator<Item = (T, Result<Request<'l>, Malformed>)>,
+        lines: impl IntoIterator<Item = (T, L)>,
         receipt: Receipt,
         mut each: impl FnMut(T, &Result<Request<'l>, Malformed>, &Outcome, &[Change]),
     ) {
@@ -152,13 +158,13 @@ impl Engine {
             if together.is_empty() {
                 return;
             }
-            prepared.extend(together.iter().map(|(_, line)| self.prepare(line, receipt)));
+            prepared.extend(together.iter().map(|(_, line)| self.prepare(line.borrow(), receipt)));
             for ((_, line), prepared) in together.iter().zip(&mut prepared) {
-                self.look_ahead(line, prepared);
+                self.look_ahead(line.borrow(), prepared);
             }
             for ((with, line), prepared) in together.iter().zip(&prepared) {
-                let outcome = self.count_line(line, *prepared, receipt);
-                each(*with, line, &outcome, &self.changes);
+                let outcome = self.count_line(line.borrow(), *prepared, receipt);
+                each(*with, line.borrow(), &outcome, &self.changes);
             }
             together.clear();
             prepared.clear();
@@ -496,7 +502,7 @@ impl Engine {
 }
 
 /// Lines that stand for a part of what another line says, by what they say themselves.
-fn check_nature(request: &Request<'_>) -> Option<Reason> {
+pub(super) fn check_nature(request: &Request<'_>) -> Option<Reason> {
     if request.inner == Some(true) {
         return Some(Reason::InnerSegment);
     }

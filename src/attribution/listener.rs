@@ -37,7 +37,7 @@ impl ClientAddress {
     }
 
     /// The network's bytes; IPv4 and IPv6 ones differ in length, so they never collide.
-    fn network(self) -> ([u8; 8], usize) {
+    pub(super) fn network(self) -> ([u8; 8], usize) {
         let mut bytes = [0; 8];
         match self.0 {
             IpAddr::V4(address) => {

@@ -31,6 +31,13 @@ impl Memory {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdHash(u64);
 
+impl IdHash {
+    /// Which of so many has it.
+    pub fn share(self, shares: usize) -> usize {
+        self.0 as usize % shares
+    }
+}
+
 /// The ids of the lines seen last. Some 25 bytes an id, for there may be ten million.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SeenIds {

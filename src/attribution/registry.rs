@@ -109,6 +109,18 @@ impl Registry {
         self.feeds = Self::new(mode, feeds).feeds;
     }
 
+    /// Whether paths make episodes.
+    pub fn derives(&self) -> bool {
+        matches!(self.mode, Mode::Derived { .. })
+    }
+
+    /// Paths stand for the episodes there are, and for those that are added.
+    pub fn stop_registering(&mut self) {
+        if let Mode::Derived { max_episodes } = &mut self.mode {
+            *max_episodes = 0;
+        }
+    }
+
     /// Adds episodes and replaces those of the same show and slug. Gives the ids whose facts changed, with the old facts.
     pub fn update(&mut self, episodes: impl IntoIterator<Item = Episode>) -> Vec<(EpisodeId, Facts)> {
         let mut changed = Vec::new();

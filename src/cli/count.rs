@@ -1,6 +1,6 @@
 //! `castmeter count`: log files to a table, offline. Nothing is stored.
 
-use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
@@ -9,16 +9,16 @@ use super::Failure;
 use super::config::ConfigArgs;
 use super::inputs::Inputs;
 use super::output::{Format, Rows, stdout};
-use crate::attribution::{Engine, Fate, Granularity, Policy, Receipt};
+use super::tally::{Counting, EachLines, Tally};
+use crate::attribution::{Engine, Granularity, Policy, Receipt, Registry, Secret};
 use crate::catalog::Problem;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::event::{Malformed, Request};
 use crate::parser::LineParser;
-use crate::rollup::{EpisodeDay, EpisodeSums, LineCount, Period, add_line};
+use crate::rollup::{EpisodeDay, Period};
 use crate::service::rules::Rules;
 use crate::service::{Chapters, open_offline, secret};
-use crate::units::{EpisodeId, SourceId, UtcDay, UtcHour};
+use crate::units::{SourceId, UtcDay, UtcHour};
 
 /// Count log files offline; nothing is stored
 ///
@@ -36,6 +36,9 @@ pub struct Count {
     /// Add a row per fate: what was counted, and why the rest was not
     #[arg(long)]
     fates: bool,
+    /// Threads to count on; the table is the same whatever their number
+    #[arg(long, value_name = "N", default_value = "1")]
+    threads: NonZeroUsize,
     #[command(flatten)]
     config: ConfigArgs,
 }
@@ -56,18 +59,19 @@ pub fn read_rules(config: &Config) -> Result<Rules, Failure> {
 
 /// An engine and a parser that count files. What is wrong with the catalogue is said, and costs what it says.
 pub fn offline(config: &Config, granularity: Granularity) -> Result<(Engine, LineParser), Failure> {
+    let (engine, parser, _) = offline_with_secret(config, granularity)?;
+    Ok((engine, parser))
+}
+
+fn offline_with_secret(
+    config: &Config,
+    granularity: Granularity,
+) -> Result<(Engine, LineParser, Secret), Failure> {
     let rules = read_rules(config)?;
     let policy = Policy { granularity, ..rules.offline_policy()? };
     // Nothing is kept, so nothing has to be recognised later.
     let secret = secret::random().map_err(Failure::failed)?;
-    Ok((rules.offline_engine(policy, secret)?, rules.parsers()?.other))
-}
-
-/// All that was counted.
-struct Tally<P> {
-    engine: Engine,
-    sums: EpisodeSums<P>,
-    fates: BTreeMap<Fate, LineCount>,
+    Ok((rules.offline_engine(policy, secret)?, rules.parsers()?.other, secret))
 }
 
 impl Count {
@@ -85,22 +89,25 @@ impl Count {
         granularity: Granularity,
         columns: &'static [&'static str],
     ) -> Result<(), Failure> {
-        let (engine, parser) = offline(config, granularity)?;
-        let mut tally = Tally { engine, sums: EpisodeSums::<P>::default(), fates: BTreeMap::new() };
+        let (engine, parser, secret) = offline_with_secret(config, granularity)?;
         // What a line without a usable start belongs to; offline, nothing else depends on receipt.
         let receipt =
             Receipt { source: SourceId::default(), at: SystemClock::new().now(), redelivered: false };
-        self.inputs.for_all_lines(|lines| {
-            tally.add(lines.iter().map(|line| line.and_then(|line| parser.parse(line))), receipt);
-            Ok(())
-        })?;
+        let counting = Counting { parser, receipt };
+        let (registry, tally): (_, Tally<P>) = match self.threads.get() {
+            1 => counting.on_one(engine, |each| self.inputs.for_all_lines(each))?,
+            threads => {
+                let inputs = |each: &mut EachLines<'_>| self.inputs.for_all_lines_ahead(threads, each);
+                counting.on_many(engine, secret, threads, inputs)?
+            }
+        };
         let mut out = stdout();
-        tally.rows(columns).print(self.format, &mut out)?;
+        rows(&tally, &registry, columns).print(self.format, &mut out)?;
         if self.fates {
             if self.format != Format::Ndjson {
                 std::io::Write::write_all(&mut out, b"\n")?;
             }
-            tally.fate_rows().print(self.format, &mut out)?;
+            fate_rows(&tally).print(self.format, &mut out)?;
         }
         Ok(std::io::Write::flush(&mut out)?)
     }
@@ -134,7 +141,7 @@ const HOUR_COLUMNS: [&str; 11] = [
 ];
 
 /// A period as the columns before the show.
-trait Columns: Period {
+trait Columns: Period + Send {
     fn values(self) -> Vec<Value>;
 }
 
@@ -150,61 +157,48 @@ impl Columns for UtcHour {
     }
 }
 
-impl<P: Columns> Tally<P> {
-    fn add<'l>(&mut self, lines: impl Iterator<Item = Result<Request<'l>, Malformed>>, receipt: Receipt) {
-        let Self { engine, sums, fates } = self;
-        engine.observe_all(lines.map(|line| ((), line)), receipt, |(), _, outcome, changes| {
-            let body_bytes = i64::try_from(outcome.body_bytes.0).unwrap_or(i64::MAX);
-            fates.entry(outcome.fate).or_default().add(&LineCount { requests: 1, body_bytes });
-            add_line(sums, outcome, changes);
-        });
+/// By period, show and episode; a row exists where any column is not zero.
+fn rows<P: Columns>(tally: &Tally<P>, registry: &Registry, columns: &'static [&'static str]) -> Rows {
+    let mut sorted: Vec<_> = tally
+        .sums
+        .iter()
+        .filter(|(_, sums)| !sums.is_zero())
+        .map(|((id, period), sums)| {
+            let episode = registry.episode(*id);
+            ((*period, episode.show.as_str(), episode.slug.as_str()), episode.size, sums)
+        })
+        .collect();
+    sorted.sort_by_key(|(key, _, _)| *key);
+    let mut rows = Rows::new(columns);
+    for ((period, show, episode), size, sums) in sorted {
+        let mut row = period.values();
+        row.extend([show.into(), episode.into()]);
+        row.extend(numbers(size, sums));
+        rows.push(row);
     }
+    rows
+}
 
-    /// By period, show and episode; a row exists where any column is not zero.
-    fn rows(&self, columns: &'static [&'static str]) -> Rows {
-        let episodes = self.engine.registry().episodes();
-        let mut sorted: Vec<_> = self
-            .sums
-            .iter()
-            .filter(|(_, sums)| !sums.is_zero())
-            .map(|((id, period), sums)| {
-                let episode = &episodes[id.0 as usize];
-                ((*period, episode.show.as_str(), episode.slug.as_str()), *id, sums)
-            })
-            .collect();
-        sorted.sort_by_key(|(key, _, _)| *key);
-        let mut rows = Rows::new(columns);
-        for ((period, show, episode), id, sums) in sorted {
-            let mut row = period.values();
-            row.extend([show.into(), episode.into()]);
-            row.extend(self.numbers(id, sums));
-            rows.push(row);
-        }
-        rows
-    }
+fn numbers(size: Option<u64>, sums: &EpisodeDay) -> [Value; 7] {
+    // A share of a file is a fraction by nature.
+    #[allow(clippy::cast_precision_loss)]
+    let file_equivalents = size.map(|size| sums.body_bytes as f64 / size as f64);
+    [
+        sums.downloads.into(),
+        sums.listeners.into(),
+        sums.requests.into(),
+        sums.delivered_bytes.into(),
+        sums.body_bytes.into(),
+        file_equivalents.into(),
+        sums.addresses.into(),
+    ]
+}
 
-    fn numbers(&self, id: EpisodeId, sums: &EpisodeDay) -> [Value; 7] {
-        let size = self.engine.registry().episode(id).size;
-        // A share of a file is a fraction by nature.
-        #[allow(clippy::cast_precision_loss)]
-        let file_equivalents = size.map(|size| sums.body_bytes as f64 / size as f64);
-        [
-            sums.downloads.into(),
-            sums.listeners.into(),
-            sums.requests.into(),
-            sums.delivered_bytes.into(),
-            sums.body_bytes.into(),
-            file_equivalents.into(),
-            sums.addresses.into(),
-        ]
+fn fate_rows<P>(tally: &Tally<P>) -> Rows {
+    let mut rows = Rows::new(&["fate", "reason", "requests", "body_bytes"]);
+    for (fate, count) in &tally.fates {
+        let reason = fate.reason().map_or(Value::Null, Value::from);
+        rows.push(vec![fate.name().into(), reason, count.requests.into(), count.body_bytes.into()]);
     }
-
-    fn fate_rows(&self) -> Rows {
-        let mut rows = Rows::new(&["fate", "reason", "requests", "body_bytes"]);
-        for (fate, count) in &self.fates {
-            let reason = fate.reason().map_or(Value::Null, Value::from);
-            rows.push(vec![fate.name().into(), reason, count.requests.into(), count.body_bytes.into()]);
-        }
-        rows
-    }
+    rows
 }

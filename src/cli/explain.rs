@@ -50,7 +50,7 @@ impl Explain {
         let mut printer = Printer { format: self.format, out: &mut out };
         printer.head()?;
         let mut number = 0;
-        self.inputs.for_all_lines(|lines| {
+        self.inputs.for_all_lines(&mut |lines| {
             lines.iter().try_for_each(|line| {
                 number += 1;
                 let parsed = line.and_then(|line| parser.parse(line));

@@ -20,6 +20,7 @@ mod methodology;
 mod output;
 mod report;
 mod serve;
+mod tally;
 mod traffic;
 
 use std::io;

@@ -26,6 +26,7 @@ mod restart;
 mod restored;
 mod store;
 mod supervised;
+mod threads;
 mod views;
 
 use support::{counted, postgres, proxy, service, tables};

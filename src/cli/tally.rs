@@ -1,0 +1,138 @@
+//! Counting lines of files, on one thread or on several: sums by episode and period, and what became of the lines.
+//!
+//! On several threads, lines are taken in rounds: each thread parses a part of the round's lines, then checks its share of
+//! ids, then counts its share of listeners. Threads live for a step; within a step none waits for another.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::thread;
+
+use super::Failure;
+use crate::attribution::{
+    Change, Chunk, Division, Engine, Fate, Outcome, Reason, Receipt, Registry, Secret, Share,
+};
+use crate::event::{Malformed, Request};
+use crate::parser::{Line, LineParser};
+use crate::rollup::{EpisodeSums, LineCount, Period, add_line};
+use crate::units::ByteCount;
+
+/// Takes lines that were read together.
+pub type EachLines<'e> = dyn FnMut(&[Line<'_>]) -> io::Result<()> + 'e;
+
+/// All that was counted.
+pub struct Tally<P> {
+    pub sums: EpisodeSums<P>,
+    pub fates: BTreeMap<Fate, LineCount>,
+}
+
+/// How lines are counted.
+pub struct Counting {
+    pub parser: LineParser,
+    pub receipt: Receipt,
+}
+
+impl<P: Period> Tally<P> {
+    fn new() -> Self {
+        Self { sums: EpisodeSums::default(), fates: BTreeMap::new() }
+    }
+
+    fn add(&mut self, outcome: &Outcome, changes: &[Change]) {
+        self.add_fate(outcome.fate, outcome.body_bytes);
+        add_line(&mut self.sums, outcome, changes);
+    }
+
+    fn add_fate(&mut self, fate: Fate, body_bytes: ByteCount) {
+        let body_bytes = i64::try_from(body_bytes.0).unwrap_or(i64::MAX);
+        self.fates.entry(fate).or_default().add(&LineCount { requests: 1, body_bytes });
+    }
+
+    fn merge(mut self, other: Self) -> Self {
+        for (key, sums) in other.sums {
+            self.sums.entry(key).or_default().add(&sums);
+        }
+        for (fate, count) in other.fates {
+            self.fates.entry(fate).or_default().add(&count);
+        }
+        self
+    }
+}
+
+impl Counting {
+    fn parse<'l>(&self, lines: &[Line<'l>]) -> impl Iterator<Item = Result<Request<'l>, Malformed>> {
+        lines.iter().map(|line| line.and_then(|line| self.parser.parse(line)))
+    }
+
+    /// Counts what `inputs` gives. With the episodes by id.
+    pub fn on_one<P: Period>(
+        &self,
+        mut engine: Engine,
+        inputs: impl FnOnce(&mut EachLines<'_>) -> Result<(), Failure>,
+    ) -> Result<(Registry, Tally<P>), Failure> {
+        let mut tally = Tally::new();
+        inputs(&mut |lines| {
+            let parsed = self.parse(lines).map(|line| ((), line));
+            engine.observe_all(parsed, self.receipt, |(), _, outcome, changes| tally.add(outcome, changes));
+            Ok(())
+        })?;
+        Ok((engine.registry().clone(), tally))
+    }
+
+    /// The same on so many threads.
+    pub fn on_many<P: Period + Send>(
+        &self,
+        engine: Engine,
+        secret: Secret,
+        threads: usize,
+        inputs: impl FnOnce(&mut EachLines<'_>) -> Result<(), Failure>,
+    ) -> Result<(Registry, Tally<P>), Failure> {
+        let (mut division, shares) = Division::new(engine, secret, threads);
+        let mut shares: Vec<_> = shares.into_iter().map(|share| (share, Tally::new())).collect();
+        inputs(&mut |lines| {
+            self.round(lines, &mut division, &mut shares);
+            Ok(())
+        })?;
+        let tallies = shares.into_iter().map(|(_, tally)| tally);
+        Ok((division.registry().clone(), tallies.reduce(Tally::merge).unwrap_or_else(Tally::new)))
+    }
+
+    fn round<P: Period + Send>(
+        &self,
+        lines: &[Line<'_>],
+        division: &mut Division,
+        shares: &mut [(Share, Tally<P>)],
+    ) {
+        let threads = shares.len();
+        let parts = lines.chunks(lines.len().div_ceil(threads).max(1));
+        let chunks: Vec<Chunk<'_>> = in_parallel(parts, |part| division.assign(self.parse(part)));
+        let (first_line, new_episodes) = division.settle(&chunks);
+        in_parallel(shares.iter_mut(), |(share, _)| {
+            share.check_ids(&chunks, first_line, threads, self.receipt);
+        });
+        in_parallel(shares.iter_mut(), |(share, tally)| {
+            if !new_episodes.is_empty() {
+                share.learn(new_episodes.clone());
+            }
+            // Both add to the same.
+            let tally = std::cell::RefCell::new(tally);
+            let redelivered = |bytes| {
+                tally.borrow_mut().add_fate(Fate::Ignored(Reason::Redelivered), bytes);
+            };
+            share.count(&chunks, self.receipt, redelivered, |outcome, changes| {
+                tally.borrow_mut().add(outcome, changes);
+            });
+        });
+    }
+}
+
+/// Does something with each on a thread of its own; gives what came of it in their order.
+fn in_parallel<T: Send, R: Send>(items: impl Iterator<Item = T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    thread::scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> = items.map(|item| scope.spawn(move || work(item))).collect();
+        let join = |thread: thread::ScopedJoinHandle<'_, R>| match thread.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        threads.into_iter().map(join).collect()
+    })
+}
