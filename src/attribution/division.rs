@@ -91,7 +91,7 @@ impl Division {
         let hash =
             foldhash::fast::FixedState::default().hash_one(ClientAddress::new(request.address).network());
         // The upper half of a product with a fraction of 2³².
-        ((hash >> 32) * self.shares as u64 >> 32) as usize
+        (((hash >> 32) * self.shares as u64) >> 32) as usize
     }
 
     /// The next chunks, in their order, before their shares count them: gives the number of their first line with an id, and
