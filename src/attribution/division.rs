@@ -42,7 +42,7 @@ pub struct Share {
 }
 
 /// Some consecutive lines, parsed and assigned.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Chunk<'l> {
     lines: Vec<Result<Request<'l>, Malformed>>,
     assigned: Vec<Assigned>,
@@ -70,7 +70,9 @@ impl Division {
 
     /// Assigns lines to shares. Any thread may do this for any chunk.
     pub fn assign<'l>(&self, lines: impl Iterator<Item = Result<Request<'l>, Malformed>>) -> Chunk<'l> {
-        let mut chunk = Chunk::default();
+        let count = lines.size_hint().0;
+        let (parsed, assigned) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let mut chunk = Chunk { lines: parsed, assigned, with_ids: 0 };
         for mut line in lines {
             let mut assigned = Assigned { id: None, share: 0, redelivered: AtomicBool::new(false) };
             if let Ok(request) = &mut line {
