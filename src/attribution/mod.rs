@@ -33,6 +33,7 @@ mod registry;
 mod saved;
 mod session;
 mod state;
+pub mod steps;
 mod subscribers;
 #[cfg(test)]
 pub mod testing;
