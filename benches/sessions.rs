@@ -1,14 +1,15 @@
-//! What counting costs with many sessions open: memory and time a session, and of each further request.
+//! What counting costs with many sessions open: CPU time and memory a session, and of each further request.
 //!
-//! `cargo bench --bench sessions -- [SESSIONS]` (10,000,000 by default) opens so many sessions in one day, each by a range
-//! request that makes it a progressive download, then lets each receive a second range elsewhere, in another order. Only the
-//! pure engine, its sums and its reach; requests are made here, not parsed. Memory is the growth of the resident set, so
-//! it holds the addresses of the older way of counting too.
+//! `cargo bench --bench sessions` does it with 1,000 sessions to 10,000,000, each number in a process of its own;
+//! `… -- SESSIONS` with so many. They are opened in one day, each by a range request that makes it a progressive download;
+//! then each receives a second range elsewhere, in another order. Only the pure engine, its sums and its reach; requests
+//! are made here, not parsed. Memory is the growth of the resident set, so it holds the addresses of the older way of
+//! counting too. `cargo test --bench sessions` does it once with 1,000, for what it asserts. Linux only.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
-use std::time::Instant;
+use std::process::{Command, ExitCode};
+use std::sync::{Arc, LazyLock};
 
 use castmeter::attribution::agent::AgentTable;
 use castmeter::attribution::{Engine, Episode, Mode, Policy, Receipt, Registry};
@@ -16,27 +17,62 @@ use castmeter::event::{ContentRange, Request};
 use castmeter::rollup::{Delta, Reach};
 use castmeter::units::{ByteCount, Country, SourceId, Timestamp};
 
+/// The last fits no cache.
+const SESSIONS: [u32; 4] = [1_000, 10_000, 100_000, 10_000_000];
 const EPISODES: u32 = 500;
 const SIZE: u64 = 60_000_000;
 const RANGE: u64 = 2_000_000;
 /// Lines between two commits.
 const BATCH: u32 = 100_000;
+/// Fewer sessions are counted several times over.
+const LEAST_LINES: u32 = 1_000_000;
 
-fn main() {
-    let sessions = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(10_000_000);
-    let mut counting = Counting::new();
+static AGENTS: LazyLock<Arc<AgentTable>> = LazyLock::new(|| Arc::new(AgentTable::builtin()));
+
+fn main() -> ExitCode {
+    let sessions = std::env::args().find_map(|argument| argument.parse().ok());
+    let is_measuring = std::env::args().any(|argument| argument == "--bench");
+    match sessions {
+        Some(sessions) => measure(sessions, LEAST_LINES.div_ceil(sessions)),
+        None if !is_measuring => measure(SESSIONS[0], 1),
+        None => {
+            let program = std::env::current_exe().expect("a program");
+            for sessions in SESSIONS {
+                let run = Command::new(&program).args(["--bench", &sessions.to_string()]).status();
+                if !run.expect("it starts").success() {
+                    return ExitCode::FAILURE;
+                }
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Counts so many sessions, `rounds` times from the beginning.
+fn measure(sessions: u32, rounds: u32) {
+    LazyLock::force(&AGENTS);
     let before = resident_bytes();
-    for (pass, first_byte) in [("new sessions", 0), ("second requests", SIZE / 2)] {
-        let nanos = counting.pass(sessions, first_byte);
-        let grown = resident_bytes().saturating_sub(before);
-        let open = counting.engine.open_sessions() as u64;
+    let mut nanos = [0, 0];
+    let mut grown = [0, 0];
+    for round in 0..rounds {
+        let mut counting = Counting::new();
+        for (pass, first_byte) in [0, SIZE / 2].into_iter().enumerate() {
+            nanos[pass] += counting.pass(sessions, first_byte);
+            if round == 0 {
+                grown[pass] = resident_bytes().saturating_sub(before);
+            }
+            assert_eq!(counting.engine.open_sessions(), sessions as usize);
+            assert_eq!(counting.downloads, i64::from(sessions), "each session is a download, once");
+        }
+    }
+    let lines = u64::from(sessions) * u64::from(rounds);
+    for ((pass, nanos), grown) in ["new sessions", "second requests"].iter().zip(nanos).zip(grown) {
+        let (a_line, a_session) = (nanos / lines, grown / u64::from(sessions));
         println!(
-            "{pass}: {} ns a line; {open} open sessions, {} bytes each (resident, with addresses)",
-            nanos / u128::from(sessions),
-            grown / open
+            "{sessions:>10} {pass:16} {a_line:>6} ns of CPU a line, {a_session:>6} bytes a session, {:>5} MiB resident",
+            (before + grown) >> 20
         );
     }
-    println!("downloads counted: {}", counting.downloads);
 }
 
 struct Counting {
@@ -63,16 +99,15 @@ impl Counting {
             published_at: Timestamp::from_seconds(1_793_491_200),
             chapters: None,
         }));
-        let engine = Engine::new(Policy::default(), registry, Arc::new(AgentTable::builtin()), [7; 16]);
+        let engine = Engine::new(Policy::default(), registry, Arc::clone(&AGENTS), [7; 16]);
         Self { engine, reach: Reach::default(), urls, downloads: 0 }
     }
 
-    /// Every session receives a range; gives the nanoseconds.
-    fn pass(&mut self, sessions: u32, first_byte: u64) -> u128 {
+    /// Every session receives a range; gives the nanoseconds of CPU.
+    fn pass(&mut self, sessions: u32, first_byte: u64) -> u64 {
         let receipt = Receipt { source: SourceId(0), at: Timestamp::default(), redelivered: false };
         let mut delta = Delta::default();
-        #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
-        let began = Instant::now();
+        let began = cpu_nanos();
         for line in 0..sessions {
             // Each number once, in an order without a pattern.
             let number = (u64::from(line) * 2_654_435_761 % u64::from(sessions)) as u32;
@@ -86,7 +121,7 @@ impl Counting {
             }
         }
         self.downloads += delta.episode_hours.values().sum::<i64>();
-        began.elapsed().as_nanos()
+        cpu_nanos() - began
     }
 }
 
@@ -120,6 +155,12 @@ fn request(url: &str, number: u32, first_byte: u64) -> Request<'_> {
         edge: Some(true),
         inner: Some(false),
     }
+}
+
+/// CPU time of this thread, which is the only one.
+fn cpu_nanos() -> u64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux's /proc");
+    stat.split(' ').next().and_then(|nanos| nanos.parse().ok()).expect("the time on a CPU")
 }
 
 /// Linux's resident set of this process.
