@@ -2,7 +2,7 @@
 # Installs what a make target needs and this machine lacks, and says what it installs; silent where nothing is missing.
 # Debian packages come by apt-get, with sudo where not root; Rust by rustup, into the home folder.
 #
-# Usage: scripts/setup.sh build|test|fuzz|pictures
+# Usage: scripts/setup.sh build|test|fuzz|pictures|instructions
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -88,7 +88,10 @@ need_fuzzing() {
 }
 
 target=${1:-}
-case $target in build | test | fuzz | pictures) ;; *) die "usage: scripts/setup.sh build|test|fuzz|pictures" ;; esac
+case $target in
+  build | test | fuzz | pictures | instructions) ;;
+  *) die "usage: scripts/setup.sh build|test|fuzz|pictures|instructions" ;;
+esac
 
 need cc build-essential
 have cargo || need curl curl ca-certificates
@@ -107,6 +110,10 @@ if [ "$target" = pictures ]; then
   need curl curl
 fi
 [ "$target" != fuzz ] || need c++ g++
+if [ "$target" = instructions ]; then
+  need valgrind valgrind
+  need python3 python3
+fi
 install_packages
 need_rust
 [ "$target" != fuzz ] || need_fuzzing
