@@ -9,7 +9,7 @@ SHELL := /bin/bash
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 # The benches of single parts. As tests each runs once, on little, for what it asserts.
-STAGES := stages sessions journal metrics
+STAGES := stages sessions journal metrics limits
 
 # How long each fuzz target runs, in seconds.
 FUZZ_SECONDS ?= 60

@@ -65,14 +65,13 @@ class Service:
     def page(self):
         return self.get("/metrics")
 
+    def is_committed(self):
+        """All that was acknowledged is in the store."""
+        return len(set(positions(self.page()).values())) == 1
+
     def wait_for(self, lines):
         """Until so many lines are counted and in the store. Asks seldom, for a page costs some milliseconds."""
-
-        def is_committed():
-            page = self.page()
-            return lines_received(page) >= lines and len(set(positions(page).values())) == 1
-
-        self.wait_until(is_committed, every_s=0.5)
+        self.wait_until(lambda: lines_received(self.page()) >= lines and self.is_committed(), every_s=0.5)
         if lines_received(self.page()) != lines:
             raise RuntimeError(f"castmeter serve has counted {lines_received(self.page())} of {lines} lines")
 
