@@ -9,7 +9,7 @@ SHELL := /bin/bash
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 # The benches of single parts. As tests each runs once, on little, for what it asserts.
-STAGES := stages sessions journal metrics limits
+BENCHES := stages sessions journal metrics limits
 
 # How long each fuzz target runs, in seconds.
 FUZZ_SECONDS ?= 60
@@ -33,7 +33,7 @@ test: lint ## All checks and tests, as CI runs them
 	@scripts/setup.sh test
 	cargo test --locked --doc
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --locked; else cargo test --locked --lib --bins --tests; fi
-	cargo test --locked $(addprefix --bench ,$(STAGES))
+	cargo test --locked $(addprefix --bench ,$(BENCHES))
 
 build: ## The release binary, target/release/castmeter
 	@scripts/setup.sh build
@@ -48,9 +48,9 @@ format: ## Format the code
 	@scripts/setup.sh build
 	cargo fmt
 
-bench: ## Measure the speed of the stages
-	@scripts/setup.sh build
-	cargo bench --locked
+bench: build ## Measure castmeter, its parts and beside other programs; some of it: PARTS="count serve" make bench
+	@scripts/setup.sh bench
+	scripts/bench/run.py $(PARTS)
 
 instructions: build ## Instructions a line, against the figures kept; ACCEPT=1 make instructions keeps new ones
 	@scripts/setup.sh instructions
