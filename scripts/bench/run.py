@@ -25,7 +25,7 @@ import latency
 import pause
 import serving
 from table import Table, surroundings
-from workspace import ROOT
+from workspace import FOLDER, ROOT
 
 LINES = int(os.environ.get("BENCH_LINES", "1000000"))
 PARTS = ("stages", "count", "compare", "sessions", "serve", "latency", "pause")
@@ -73,7 +73,9 @@ def main():
             case "pause":
                 pause.pause(table)
     command = " ".join(["make bench", *([f'PARTS="{" ".join(parts)}"'] if sys.argv[1:] else [])])
-    print(f"\n`{command}`, {LINES:,} lines of generated version 1 JSON, CPU seconds a million lines. {surroundings()}\n\n{table}")
+    text = f"`{command}`, {LINES:,} lines of generated version 1 JSON, CPU seconds a million lines. {surroundings()}\n\n{table}\n"
+    (FOLDER / "table.md").write_text(text)
+    print(f"\n{text}\nAlso in {FOLDER / 'table.md'}.")
 
 
 if __name__ == "__main__":
