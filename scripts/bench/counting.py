@@ -2,21 +2,16 @@
 
 import json
 import shutil
-import statistics
 import subprocess
 import sys
 
 from measure import CORES, in_turns, median_cpu, median_wall, run
 from table import seconds
-from workspace import BINARY, FOLDER, ROOT, TARGET, environment, generated
+from workspace import BINARY, FOLDER, ROOT, TARGET, count, counts_in_threads, environment, generated
 
 COMPARE = ROOT / "benches" / "compare"
 DUCKDB_PYTHON = FOLDER / "venv" / "bin" / "python"
 CORE = CORES[-1:]
-
-
-def count(path, *options):
-    return [BINARY, "count", "--format", "ndjson", *options, path]
 
 
 def pinned(command):
@@ -25,10 +20,10 @@ def pinned(command):
 
 def fates(path):
     """How many lines there are, and how many of them can be read."""
-    command = [BINARY, "count", "--fates", "--format", "ndjson", path]
-    rows = map(json.loads, subprocess.run(command, env=environment(), capture_output=True, check=True).stdout.splitlines())
-    counts = [(row["fate"], row["requests"]) for row in rows if "fate" in row]
-    return sum(count for _, count in counts), sum(count for fate, count in counts if fate != "malformed")
+    answer = subprocess.run(count(path, "--fates"), env=environment(), capture_output=True, check=True).stdout
+    rows = map(json.loads, answer.splitlines())
+    found = [(row["fate"], row["requests"]) for row in rows if "fate" in row]
+    return sum(lines for _, lines in found), sum(lines for fate, lines in found if fate != "malformed")
 
 
 def compressed(path, program, suffix):
@@ -68,12 +63,11 @@ def count_files(table, lines):
 def count_in_threads(table, path):
     """Lines a second by the clock, of the whole machine: whatever else it does spoils this one."""
     work = "`count --threads 2` against one thread"
-    told = subprocess.run([BINARY, "count", "--help"], env=environment(), capture_output=True, text=True, check=True)
-    if "--threads" not in told.stdout:
+    if not counts_in_threads():
         return table.skip(work, "`count` has no --threads")
     if len(CORES) < 2:
         return table.skip(work, "there is one core")
-    works = {str(threads): lambda threads=threads: run(count(path, "--threads", threads)) for threads in (1, 2)}
+    works = {str(threads): lambda threads=threads: run(count(path, threads=threads)) for threads in (1, 2)}
     results = in_turns(works)
     wall = {name: median_wall(usages) for name, usages in results.items()}
     cpu = {name: median_cpu(usages) for name, usages in results.items()}

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tomllib
 
-from workspace import BINARY, ROOT, environment, generated
+from workspace import ROOT, count, environment, generated
 
 FIGURES = ROOT / "benches" / "instructions.toml"
 # The first lines, which are subtracted, and all.
@@ -24,8 +24,7 @@ FORMATS = {"json": [], "syslog": [], "csv": ["--log-format", "changelog-csv"]}
 
 def instructions(path, options):
     """All that `count` executes in its own process, kernel excluded."""
-    count = [BINARY, "count", "--format", "ndjson", *options, path]
-    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *count]
+    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *count(path, *options)]
     run = subprocess.run(command, env=environment(), capture_output=True, text=True)
     found = re.search(r"Collected : (\d+)", run.stderr)
     if run.returncode != 0 or not found:

@@ -3,6 +3,7 @@
 Inputs are the generator's, so the same options give the same bytes on every machine; one that is there is used again.
 """
 
+import functools
 import os
 import subprocess
 from pathlib import Path
@@ -34,3 +35,16 @@ def generated(lines, suffix="json", options=()):
             subprocess.run(command, stdout=out, env=environment(), check=True)
         draft.rename(path)
     return path
+
+
+@functools.cache
+def counts_in_threads():
+    """Whether `count` can be told how many threads to use."""
+    command = [BINARY, "count", "--help"]
+    return "--threads" in subprocess.run(command, env=environment(), capture_output=True, text=True, check=True).stdout
+
+
+def count(path, *options, threads=1):
+    """The command that counts a file; rows as JSON, for a table at a terminal takes time of its own."""
+    in_threads = ["--threads", threads] if counts_in_threads() else []
+    return [BINARY, "count", "--format", "ndjson", *map(str, in_threads), *options, path]
