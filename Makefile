@@ -3,10 +3,13 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint format bench crash hostile simulate fuzz pictures
+.PHONY: help demo test build lint format bench instructions crash hostile simulate fuzz pictures
 
 # Where rustup puts cargo; not in the PATH of the shell that has just installed it.
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+
+# The benches of single parts. As tests each runs once, on little, for what it asserts.
+BENCHES := stages sessions journal metrics limits
 
 # How long each fuzz target runs, in seconds.
 FUZZ_SECONDS ?= 60
@@ -21,7 +24,7 @@ CRASH_STORE ?= both
 SEEDS ?= 2000
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: build ## Count generated traffic, live on this terminal; DEMO_SECONDS=20 make demo ends by itself
 	@./target/release/castmeter demo
@@ -30,6 +33,7 @@ test: lint ## All checks and tests, as CI runs them
 	@scripts/setup.sh test
 	cargo test --locked --doc
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --locked; else cargo test --locked --lib --bins --tests; fi
+	cargo test --locked $(addprefix --bench ,$(BENCHES))
 
 build: ## The release binary, target/release/castmeter
 	@scripts/setup.sh build
@@ -44,9 +48,13 @@ format: ## Format the code
 	@scripts/setup.sh build
 	cargo fmt
 
-bench: ## Measure the speed of the stages
-	@scripts/setup.sh build
-	cargo bench --locked
+bench: build ## Measure castmeter, its parts and beside other programs; some of it: PARTS="count serve" make bench
+	@scripts/setup.sh bench
+	scripts/bench/run.py $(PARTS)
+
+instructions: build ## Instructions a line, against the figures kept; ACCEPT=1 make instructions keeps new ones
+	@scripts/setup.sh instructions
+	scripts/bench/instructions.py $(if $(ACCEPT),--accept)
 
 hostile: ## Throughput among 5,000 bad connections, HOSTILE_SECONDS (10) each way; fails below 80 %
 	@scripts/setup.sh build

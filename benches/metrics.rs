@@ -2,7 +2,8 @@
 //!
 //! A scrape of 5,000 episodes in both text formats, and counting's own work: a publication with a change of every
 //! episode, while nobody scrapes and while somebody always does; a line's part in lag and listeners. The least, the
-//! median and the greatest of several runs; of lines the least.
+//! median and the greatest of several runs; of lines the least. `cargo test --bench metrics` does each a few times, for what
+//! it asserts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,21 +21,26 @@ use castmeter::units::{ByteCount, EpisodeId, JournalPosition, ListenerKey, Sourc
 const EPISODES: u32 = 5_000;
 const RUNS: usize = 200;
 const LINES: u64 = 2_000_000;
+const FEW_RUNS: usize = 3;
+const FEW_LINES: u64 = 10_000;
 
 fn main() {
     let clock = SystemClock::new();
     let bench = Bench::new();
+    let is_measuring = std::env::args().any(|argument| argument == "--bench");
+    let (runs, lines) = if is_measuring { (RUNS, LINES) } else { (FEW_RUNS, FEW_LINES) };
     for _ in 0..3 {
         bench.publish();
     }
     println!("{:50} {:>9} {:>9} {:>9}", "ms", "least", "median", "greatest");
     for (name, format) in [("OpenMetrics", Format::OpenMetrics), ("classic", Format::Classic)] {
         let bytes = bench.scrape(format);
-        report(&format!("a scrape, {name}, {} kB", bytes / 1_000), &clock, || {
+        assert!(bytes > 100 * EPISODES as usize, "a page of {bytes} bytes lacks episodes");
+        report(&format!("a scrape, {name}, {} kB", bytes / 1_000), &clock, runs, || {
             bench.scrape(format);
         });
     }
-    report("a publication", &clock, || bench.publish());
+    report("a publication", &clock, runs, || bench.publish());
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -42,22 +48,22 @@ fn main() {
                 bench.scrape(Format::OpenMetrics);
             }
         });
-        report("a publication, while scrapes follow one another", &clock, || bench.publish());
+        report("a publication, while scrapes follow one another", &clock, runs, || bench.publish());
         stop.store(true, Ordering::Relaxed);
     });
     for listeners in [1_000, 100_000, 10_000_000] {
-        let runs = (0..5).map(|_| {
+        let spans = (0..5).map(|_| {
             let began = clock.monotonic();
-            arrive(listeners);
+            arrive(listeners, lines);
             clock.monotonic() - began
         });
-        let a_line = runs.min().expect("some runs").as_nanos() as f64 / LINES as f64;
+        let a_line = spans.min().expect("some runs").as_nanos() as f64 / lines as f64;
         println!("a line, of {listeners} listeners: {a_line:.1} ns");
     }
 }
 
-fn report(what: &str, clock: &SystemClock, mut work: impl FnMut()) {
-    let mut spans: Vec<Duration> = (0..RUNS)
+fn report(what: &str, clock: &SystemClock, runs: usize, mut work: impl FnMut()) {
+    let mut spans: Vec<Duration> = (0..runs)
         .map(|_| {
             let began = clock.monotonic();
             work();
@@ -66,7 +72,7 @@ fn report(what: &str, clock: &SystemClock, mut work: impl FnMut()) {
         .collect();
     spans.sort();
     let ms = |span: Duration| span.as_secs_f64() * 1e3;
-    println!("{what:50} {:9.3} {:9.3} {:9.3}", ms(spans[0]), ms(spans[RUNS / 2]), ms(spans[RUNS - 1]));
+    println!("{what:50} {:9.3} {:9.3} {:9.3}", ms(spans[0]), ms(spans[runs / 2]), ms(spans[runs - 1]));
 }
 
 struct Bench {
@@ -171,10 +177,10 @@ fn status() -> Status {
 }
 
 /// Lines as they come: a thousand a batch, of requests that ended within the last half minute.
-fn arrive(listeners: u64) {
+fn arrive(listeners: u64, lines: u64) {
     let mut arrivals = Arrivals::default();
     let mut random = 1_u64;
-    for line in 0..LINES {
+    for line in 0..lines {
         if line % 1_000 == 0 {
             arrivals.begin(at(1_000_000 + line / 10_000));
         }
@@ -184,7 +190,7 @@ fn arrive(listeners: u64) {
         let listener = (random >> 20) % listeners;
         arrivals.listener(ListenerKey([listener.wrapping_mul(0x9e37_79b9_7f4a_7c15).swap_bytes(), 0]));
     }
-    assert_eq!(arrivals.take().lines, [LINES]);
+    assert_eq!(arrivals.take().lines, [lines]);
 }
 
 fn at(seconds: u64) -> Timestamp {

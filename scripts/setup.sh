@@ -2,7 +2,7 @@
 # Installs what a make target needs and this machine lacks, and says what it installs; silent where nothing is missing.
 # Debian packages come by apt-get, with sudo where not root; Rust by rustup, into the home folder.
 #
-# Usage: scripts/setup.sh build|test|fuzz|pictures
+# Usage: scripts/setup.sh build|test|fuzz|pictures|instructions|bench
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,8 +17,30 @@ need() {
   have "$1" || [[ " ${packages[*]} " == *" $2 "* ]] || packages+=("${@:2}")
 }
 
+# want PROGRAM PACKAGE…: the same for what there can be done without.
+wanted=()
+want() {
+  have "$1" || wanted+=("${@:2}")
+}
+
 # The directory of Postgres' server programs is not in Debian's PATH.
 have_postgres() { have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
+
+install_wanted() {
+  local package
+  for package in "${wanted[@]}"; do
+    (packages=("$package") && install_packages) || say "$package cannot be installed; what needs it is left out"
+  done
+}
+
+# DuckDB comes by pip, into a folder of its own.
+want_duckdb() {
+  local folder=${CARGO_TARGET_DIR:-target}/bench/venv
+  "$folder/bin/python" -c 'import duckdb' 2>/dev/null && return
+  say "installing duckdb by pip, into $folder"
+  { python3 -m venv "$folder" && "$folder/bin/pip" install --quiet --disable-pip-version-check duckdb; } >&2 ||
+    say "duckdb cannot be installed; what needs it is left out"
+}
 
 install_packages() {
   [ ${#packages[@]} -gt 0 ] || return 0
@@ -88,7 +110,10 @@ need_fuzzing() {
 }
 
 target=${1:-}
-case $target in build | test | fuzz | pictures) ;; *) die "usage: scripts/setup.sh build|test|fuzz|pictures" ;; esac
+case $target in
+  build | test | fuzz | pictures | instructions | bench) ;;
+  *) die "usage: scripts/setup.sh build|test|fuzz|pictures|instructions|bench" ;;
+esac
 
 need cc build-essential
 have cargo || need curl curl ca-certificates
@@ -106,7 +131,18 @@ if [ "$target" = pictures ]; then
   need chromium chromium fonts-dejavu-core
   need curl curl
 fi
+if [ "$target" = bench ]; then
+  need python3 python3
+  have_postgres || wanted+=(postgresql)
+  for program in gzip zstd goaccess mtail; do want "$program" "$program"; done
+  python3 -c 'import ensurepip' 2>/dev/null || wanted+=(python3-venv)
+fi
 [ "$target" != fuzz ] || need c++ g++
+if [ "$target" = instructions ]; then
+  need valgrind valgrind
+  need python3 python3
+fi
 install_packages
 need_rust
 [ "$target" != fuzz ] || need_fuzzing
+[ "$target" != bench ] || { install_wanted && want_duckdb; }

@@ -36,6 +36,7 @@ mod saved;
 mod session;
 mod slots;
 mod state;
+pub mod steps;
 mod subscribers;
 #[cfg(test)]
 pub mod testing;
