@@ -3,8 +3,8 @@
 //! `cargo bench --bench sessions` does it with 1,000 sessions to 10,000,000, each number in a process of its own;
 //! `… -- SESSIONS` with so many. They are opened in one day, each by a range request that makes it a progressive download;
 //! then each receives a second range elsewhere, in another order, so that nearly every line's session is in no cache.
-//! Lines are made here, parsed (told apart) and counted: the pure engine, its sums and its reach. Memory is the growth of the resident set, so it holds the addresses of the older way of
-//! counting too. `cargo test --bench sessions` does it once with 1,000, for what it asserts. Linux only.
+//! Lines are made here, parsed (told apart) and counted: the pure engine, its sums and its reach. Memory is the growth of
+//! the resident set, so it holds the addresses of the older way of counting too. `cargo test --bench sessions` does it once with 1,000, for what it asserts. Linux only.
 
 use std::fmt::Write;
 use std::net::Ipv4Addr;
@@ -127,11 +127,11 @@ impl Counting {
                 .map(|line| line.and_then(|line| parser.parse(line)))
                 .collect();
             let parsed_at = cpu_nanos();
-            for request in &parsed {
-                let outcome = self.engine.observe(request, receipt);
-                delta.add_line(receipt.source, &outcome, self.engine.changes());
-                self.reach.add_line(&outcome);
-            }
+            let Self { engine, reach, .. } = self;
+            engine.observe_all(parsed.iter().map(|line| ((), line)), receipt, |(), _, outcome, changes| {
+                delta.add_line(receipt.source, outcome, changes);
+                reach.add_line(outcome);
+            });
             nanos = [nanos[0] + parsed_at - began, nanos[1] + cpu_nanos() - parsed_at];
             if batch.is_multiple_of(COMMIT) {
                 self.downloads += delta.episode_hours.values().sum::<i64>();

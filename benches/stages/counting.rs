@@ -3,6 +3,7 @@
 //! The engine has seen half of the lines before the clock starts, so that it has sessions, listeners and labels in it as in
 //! the middle of a day; each batch is then counted once. When all are, an engine in the same state takes its place.
 
+use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,9 +32,14 @@ fn engine() -> Engine {
     Engine::new(Policy::default(), registry, Arc::new(AgentTable::builtin()), [7; 16])
 }
 
-fn count(engine: &mut Engine, delta: &mut Delta, line: &Parsed) {
-    let outcome = engine.observe(line, receipt());
-    delta.add_line(SourceId(0), &outcome, engine.changes());
+fn count<'l>(
+    engine: &mut Engine,
+    delta: &mut Delta,
+    lines: impl Iterator<Item = impl Borrow<Result<Request<'l>, Malformed>>>,
+) {
+    engine.observe_all(lines.map(|line| ((), line)), receipt(), |(), _, outcome, changes| {
+        delta.add_line(SourceId(0), outcome, changes);
+    });
 }
 
 /// Lines of a delta by whether they could be read, which every line is one or the other of.
@@ -99,7 +105,7 @@ fn parsed_batches() -> Vec<Vec<Parsed>> {
 fn engine_and_sums(bencher: Bencher<'_, '_>) {
     let count_batch = |engine: &mut Engine, batch: &Vec<Parsed>| {
         let mut delta = Delta::default();
-        batch.iter().for_each(|line| count(engine, &mut delta, line));
+        count(engine, &mut delta, batch.iter());
         let malformed = batch.iter().filter(|line| line.is_err()).count();
         assert_eq!(read_and_malformed(&delta), ((batch.len() - malformed) as i64, malformed as i64));
     };
@@ -115,9 +121,8 @@ fn pipeline(bencher: Bencher<'_, '_>) {
         |batch| (batch, LINES_PER_BATCH - text_lines(batch).filter(|line| is_sound(line)).count());
     let count_batch = |engine: &mut Engine, (batch, malformed): &(&'static [u8], usize)| {
         let mut delta = Delta::default();
-        for line in lines(batch, MAX_LINE_BYTES) {
-            count(engine, &mut delta, &line.and_then(|line| parser.parse(line)));
-        }
+        let parsed = lines(batch, MAX_LINE_BYTES).map(|line| line.and_then(|line| parser.parse(line)));
+        count(engine, &mut delta, parsed);
         assert_eq!(read_and_malformed(&delta), ((LINES_PER_BATCH - malformed) as i64, *malformed as i64));
     };
     let all = batches(json).into_iter().map(with_malformed).collect();
@@ -139,7 +144,7 @@ fn merge(bencher: Bencher<'_, '_>) {
     let mut engine = engine();
     let mut of_batch = |batch: &Vec<Parsed>| {
         let mut delta = Delta::default();
-        batch.iter().for_each(|line| count(&mut engine, &mut delta, line));
+        count(&mut engine, &mut delta, batch.iter());
         delta
     };
     let deltas: Vec<Delta> = parsed_batches().iter().map(&mut of_batch).collect();

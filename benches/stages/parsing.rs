@@ -4,9 +4,7 @@ use std::fmt::Write;
 use std::hint::black_box;
 
 use castmeter::event::{Defect, RequestedRange};
-use castmeter::parser::{
-    Framer, Framing, LineParser, TruncatedPolicy, content_range, lines, requested_range,
-};
+use castmeter::parser::{Framer, LineParser, content_range, lines, requested_range};
 use divan::Bencher;
 use memchr::memmem;
 
@@ -31,7 +29,7 @@ fn framing_of_a_body(bencher: Bencher<'_, '_>) {
 fn framing_in_pieces(bencher: Bencher<'_, '_>) {
     time(bencher, &batches(&JSON), |batch| {
         let (mut count, mut bytes) = (0, 0);
-        let mut framer = Framer::new(Framing::Newline, MAX_LINE_BYTES);
+        let mut framer = Framer::new(MAX_LINE_BYTES);
         let mut each = |line: castmeter::parser::Line<'_>| {
             count += 1;
             bytes += line.expect("no line is too long").len();
@@ -39,7 +37,7 @@ fn framing_in_pieces(bencher: Bencher<'_, '_>) {
         for piece in batch.chunks(8_192) {
             framer.push(piece, &mut each);
         }
-        framer.finish(TruncatedPolicy::Truncated, &mut each);
+        framer.finish(&mut each);
         assert_eq!((count, bytes), (LINES_PER_BATCH, batch.len() - LINES_PER_BATCH));
     });
 }
