@@ -135,24 +135,36 @@ impl Share {
         self.engine.update_catalog(episodes);
     }
 
-    /// Counts this share's lines of the chunks, once all ids are checked. Those that came before go to `redelivered` with
-    /// their body bytes.
+    /// Body bytes of this share's lines that came before, once all ids are checked.
+    pub fn redelivered<'c>(&self, chunks: &'c [Chunk<'_>]) -> impl Iterator<Item = ByteCount> + 'c {
+        let lines = self.lines(chunks).filter(|(_, assigned)| assigned.is_redelivered());
+        lines.filter_map(|(line, _)| Some(line.as_ref().ok()?.body_bytes))
+    }
+
+    /// Counts this share's other lines.
     pub fn count(
         &mut self,
         chunks: &[Chunk<'_>],
         receipt: Receipt,
-        mut redelivered: impl FnMut(ByteCount),
         mut each: impl FnMut(&Outcome, &[Change]),
     ) {
-        let mine = |(_, assigned): &(_, &Assigned)| assigned.share == self.index;
-        let lines = chunks.iter().flat_map(|chunk| chunk.lines.iter().zip(&chunk.assigned)).filter(mine);
-        let lines = lines.filter_map(|(line, assigned)| match line {
-            Ok(request) if assigned.redelivered.load(Ordering::Relaxed) => {
-                redelivered(request.body_bytes);
-                None
-            }
-            line => Some(((), line)),
-        });
+        let lines = self.lines(chunks).filter(|(_, assigned)| !assigned.is_redelivered());
+        let lines = lines.map(|(line, _)| ((), line));
         self.engine.observe_all(lines, receipt, |(), _, outcome, changes| each(outcome, changes));
+    }
+
+    fn lines<'c, 'l>(
+        &self,
+        chunks: &'c [Chunk<'l>],
+    ) -> impl Iterator<Item = (&'c Result<Request<'l>, Malformed>, &'c Assigned)> + use<'c, 'l> {
+        let index = self.index;
+        let lines = chunks.iter().flat_map(|chunk| chunk.lines.iter().zip(&chunk.assigned));
+        lines.filter(move |(_, assigned)| assigned.share == index)
+    }
+}
+
+impl Assigned {
+    fn is_redelivered(&self) -> bool {
+        self.redelivered.load(Ordering::Relaxed)
     }
 }

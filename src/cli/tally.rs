@@ -112,14 +112,9 @@ impl Counting {
             if !new_episodes.is_empty() {
                 share.learn(new_episodes.clone());
             }
-            // Both add to the same.
-            let tally = std::cell::RefCell::new(tally);
-            let redelivered = |bytes| {
-                tally.borrow_mut().add_fate(Fate::Ignored(Reason::Redelivered), bytes);
-            };
-            share.count(&chunks, self.receipt, redelivered, |outcome, changes| {
-                tally.borrow_mut().add(outcome, changes);
-            });
+            let fate = Fate::Ignored(Reason::Redelivered);
+            share.redelivered(&chunks).for_each(|body_bytes| tally.add_fate(fate, body_bytes));
+            share.count(&chunks, self.receipt, |outcome, changes| tally.add(outcome, changes));
         });
     }
 }

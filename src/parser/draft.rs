@@ -24,11 +24,20 @@ pub(super) struct Draft<'a> {
     pub(super) start_parts: Option<Parts>,
 }
 
+/// A [`Value`] with what it is for, without the gaps that one within the other would have.
 #[derive(Clone, Copy, Debug)]
 struct Slot<'a> {
-    value: Value<'a>,
+    text: &'a [u8],
+    kind: Kind,
     meaning: Meaning,
     rank: Rank,
+}
+
+impl<'a> Slot<'a> {
+    #[inline(always)]
+    fn value(&self) -> Value<'a> {
+        Value { kind: self.kind, text: self.text }
+    }
 }
 
 /// The fields that every request has.
@@ -42,11 +51,8 @@ struct Required<'a> {
 
 impl<'a> Draft<'a> {
     pub(super) fn new() -> Self {
-        const EMPTY: Slot<'static> = Slot {
-            value: Value { kind: Kind::Absent, text: b"" },
-            meaning: Meaning::Version,
-            rank: Rank::Spare,
-        };
+        const EMPTY: Slot<'static> =
+            Slot { text: b"", kind: Kind::Absent, meaning: Meaning::Version, rank: Rank::Spare };
         // Copied as a whole, which is faster than made one by one.
         static SLOTS: [Slot<'static>; Meaning::SLOTS] = [EMPTY; Meaning::SLOTS];
         Self { slots: SLOTS, start_parts: None }
@@ -57,7 +63,7 @@ impl<'a> Draft<'a> {
     pub(super) fn set(&mut self, meaning: Meaning, rank: Rank, value: Value<'a>) {
         let slot = &mut self.slots[meaning.slot()];
         if rank >= slot.rank {
-            *slot = Slot { value, meaning, rank };
+            *slot = Slot { text: value.text, kind: value.kind, meaning, rank };
         }
     }
 
@@ -117,41 +123,41 @@ impl<'a> Draft<'a> {
 
     /// The value of the field that `meaning` gives, whatever meaning it came by.
     fn get(&self, meaning: Meaning) -> Value<'a> {
-        self.slots[meaning.slot()].value
+        self.slots[meaning.slot()].value()
     }
 
     fn start(&self) -> Reading<Timestamp> {
         let slot = &self.slots[Meaning::Start.slot()];
         match slot.meaning {
-            Meaning::StartMicroseconds => slot.value.read(time::in_microseconds),
-            Meaning::StartParts => slot.value.read(|_| self.start_parts?.instant()),
-            _ => slot.value.read(time::any),
+            Meaning::StartMicroseconds => slot.value().read(time::in_microseconds),
+            Meaning::StartParts => slot.value().read(|_| self.start_parts?.instant()),
+            _ => slot.value().read(time::any),
         }
     }
 
     fn elapsed_us(&self) -> Option<u64> {
         let slot = &self.slots[Meaning::ElapsedMicroseconds.slot()];
         match slot.meaning {
-            Meaning::ElapsedMilliseconds => slot.value.read(value::number).good()?.checked_mul(1_000),
-            Meaning::ElapsedSeconds => slot.value.read(time::seconds_as_micros).good(),
-            _ => slot.value.read(value::number).good(),
+            Meaning::ElapsedMilliseconds => slot.value().read(value::number).good()?.checked_mul(1_000),
+            Meaning::ElapsedSeconds => slot.value().read(time::seconds_as_micros).good(),
+            _ => slot.value().read(value::number).good(),
         }
     }
 
     fn edge(&self) -> Option<bool> {
         let slot = &self.slots[Meaning::Edge.slot()];
         match slot.meaning {
-            Meaning::VisitsBefore => slot.value.read(value::number).good().map(|visits| visits == 0),
-            Meaning::ForwardedBy => Some(slot.value.text().is_none()),
-            _ => slot.value.read(value::boolean).good(),
+            Meaning::VisitsBefore => slot.value().read(value::number).good().map(|visits| visits == 0),
+            Meaning::ForwardedBy => Some(slot.value().text().is_none()),
+            _ => slot.value().read(value::boolean).good(),
         }
     }
 
     fn pop(&self) -> Option<Text<'a>> {
         let slot = &self.slots[Meaning::Pop.slot()];
         match slot.meaning {
-            Meaning::Server => slot.value.text().map(after_last_hyphen),
-            _ => slot.value.text(),
+            Meaning::Server => slot.value().text().map(after_last_hyphen),
+            _ => slot.value().text(),
         }
     }
 }
