@@ -3,6 +3,7 @@
 //! Write-ahead log, synced at each commit. A lock file beside the database (`FILE.lock`) keeps a second
 //! castmeter out; other programs may read at any time. No partitions, no roles.
 
+mod rows;
 mod transaction;
 
 use std::fs::{self, File, TryLockError};
@@ -21,6 +22,7 @@ use super::backend::{Claim, Database, Epoch, InstanceId, Months, from_column};
 use super::summary::{EpisodeDownloads, FateTotal, Totals};
 use super::{Commit, Settings, StoreError, names, schema};
 use crate::units::{JournalPosition, UtcDay};
+pub(super) use rows::ManyRows;
 use transaction::SqliteTransaction;
 
 #[derive(Clone, Debug)]
