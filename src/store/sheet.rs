@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::sqlite::ManyRows;
 
-use crate::units::{UtcDay, UtcHour};
+use crate::units::{Country, UtcDay, UtcHour};
 
 /// The rows of one table, sorted by its key, each key once.
 pub(super) struct Sheet<'a> {
@@ -34,6 +34,7 @@ pub(super) enum Column<'a> {
     MaybeIntegers(Vec<Option<i64>>),
     Texts(Vec<Cow<'a, str>>),
     MaybeTexts(Vec<Option<&'a str>>),
+    Countries(Vec<Country>),
     Days(Vec<UtcDay>),
     Hours(Vec<UtcHour>),
     Bytes(Vec<&'a [u8]>),
@@ -46,6 +47,7 @@ impl Column<'_> {
             Self::MaybeIntegers(values) => values.len(),
             Self::Texts(values) => values.len(),
             Self::MaybeTexts(values) => values.len(),
+            Self::Countries(values) => values.len(),
             Self::Days(values) => values.len(),
             Self::Hours(values) => values.len(),
             Self::Bytes(values) => values.len(),

@@ -78,6 +78,7 @@ fn add_value<'s>(
         Column::MaybeIntegers(values) => arguments.add(values[at]),
         Column::Texts(values) => arguments.add(text(&values[at])),
         Column::MaybeTexts(values) => arguments.add(values[at].map(text)),
+        Column::Countries(values) => arguments.add(text(values[at].as_str())),
         Column::Days(values) => {
             let day = values[at];
             arguments.add(interned(&mut known.days, day, || day.to_string().into()))
