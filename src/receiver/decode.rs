@@ -12,6 +12,7 @@ use std::io::{self, BufRead, Cursor, Read};
 use bytes::Bytes;
 use thiserror::Error;
 
+use super::gzip;
 use crate::units::{ByteCount, Encoding};
 
 /// RFC 9659: over HTTP, a zstd window is at most 8 MiB.
@@ -73,27 +74,37 @@ pub fn inflate(
     let bound = limits.inflated.0.min(by_ratio);
     let corrupt = |cause, len| DecodeError::Corrupt { encoding, inflated: ByteCount(len as u64), cause };
 
+    let too_large = || {
+        let by_size = bound == limits.inflated.0;
+        if by_size { DecodeError::TooLarge(limits.inflated) } else { DecodeError::Ratio(limits.ratio) }
+    };
+    let most = usize::try_from(bound).unwrap_or(usize::MAX).saturating_add(1);
+    let mut inflated = Vec::new();
+    if encoding == Encoding::Gzip {
+        match gzip::inflate(payload, most, &mut inflated, &mut charge) {
+            gzip::Outcome::Inflated if inflated.len() < most => return Ok(inflated),
+            gzip::Outcome::Inflated | gzip::Outcome::TooLarge => return Err(too_large()),
+            gzip::Outcome::NoMemory => return Err(DecodeError::NoMemory),
+            gzip::Outcome::Unsure => inflated.clear(),
+        }
+    }
     let mut decoder =
         Decoder::with_window(encoding, payload, Some(BODY_WINDOW_LOG)).map_err(|cause| corrupt(cause, 0))?;
-    let mut inflated = Vec::new();
     loop {
         let start = inflated.len();
-        let room = usize::try_from(bound).unwrap_or(usize::MAX).saturating_add(1) - start;
-        let step = start.max(FIRST_STEP_BYTES).min(room);
-        if !charge(ByteCount(step as u64)) || inflated.try_reserve_exact(step).is_err() {
-            return Err(DecodeError::NoMemory);
+        let mut step = (inflated.capacity().min(most)) - start;
+        if step == 0 {
+            step = start.max(FIRST_STEP_BYTES).min(most - start);
+            if !charge(ByteCount(step as u64)) || inflated.try_reserve_exact(step).is_err() {
+                return Err(DecodeError::NoMemory);
+            }
         }
         inflated.resize(start + step, 0);
         let read =
             fill(&mut decoder, &mut inflated[start..]).map_err(|(cause, n)| corrupt(cause, start + n))?;
         inflated.truncate(start + read);
         if inflated.len() as u64 > bound {
-            let by_size = bound == limits.inflated.0;
-            return Err(if by_size {
-                DecodeError::TooLarge(limits.inflated)
-            } else {
-                DecodeError::Ratio(limits.ratio)
-            });
+            return Err(too_large());
         }
         if read < step {
             return Ok(inflated);

@@ -19,6 +19,7 @@ mod admission;
 mod batch;
 pub mod decode;
 mod event;
+mod gzip;
 mod http;
 mod listen;
 mod server;

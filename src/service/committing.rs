@@ -1,5 +1,8 @@
 //! Committing: sums into the store, every flush interval or sooner when much waits, and at the end.
 //!
+//! A commit writes each row that changed, however often it changed. So under load, when most rows change all the time, two
+//! commits cost twice what one does; then commits are made less often, and take a small share of the time.
+//!
 //! A store that does not answer costs nothing but time: sums go on adding up, the journal keeps the lines, and the
 //! same commit is asked until it succeeds. The journal is told what may go: what the store holds, and a restart does not need.
 
@@ -21,6 +24,11 @@ use crate::store::{self, Commit, StoreError};
 /// How long sketches of listeners wait: they are large, and numbers do not need them.
 const SKETCH_INTERVAL: Duration = Duration::from_secs(60);
 
+/// After a commit the store rests for so many times as long as it took …
+const REST: u32 = 15;
+/// … but not longer: sums in the tables are at most so old, and a commit more.
+const LONGEST_REST: Duration = Duration::from_secs(60);
+
 /// Commits sums.
 pub struct Committing {
     pub writer: store::Writer,
@@ -39,15 +47,21 @@ pub struct Committing {
 impl Committing {
     /// Commits until `done`, and once more then. Fails where the store refuses for good.
     pub async fn run(mut self, done: CancellationToken) -> Result<(), StoreError> {
+        let mut rest = Duration::ZERO;
         loop {
+            let due = async {
+                tokio::time::sleep(rest).await;
+                self.pending.due.notified().await;
+            };
             tokio::select! {
-                () = tokio::time::sleep(self.flush_interval) => {}
-                () = self.pending.due.notified() => {}
+                () = tokio::time::sleep(self.flush_interval.max(rest)) => {}
+                () = due => {}
                 () = done.cancelled() => {}
             }
             // Asked before the sums are taken: all that was counted by then is in them.
             let is_last = done.is_cancelled();
-            self.commit(is_last).await?;
+            let took = self.commit(is_last).await?;
+            rest = took.saturating_mul(REST).min(LONGEST_REST);
             self.maintain().await;
             if is_last {
                 return Ok(());
@@ -68,11 +82,11 @@ impl Committing {
         self.journal.maintain(self.clock.now()).await
     }
 
-    /// Commits what is pending, however often it takes.
-    pub async fn commit(&mut self, is_last: bool) -> Result<(), StoreError> {
+    /// Commits what is pending, however often it takes; tells how long the attempt took that succeeded.
+    pub async fn commit(&mut self, is_last: bool) -> Result<Duration, StoreError> {
         let began = self.clock.monotonic();
         let keep_sketches = is_last || began - self.sketches_kept_at >= SKETCH_INTERVAL;
-        let Some(sums) = self.take(keep_sketches) else { return Ok(()) };
+        let Some(sums) = self.take(keep_sketches) else { return Ok(Duration::ZERO) };
         let commit = Commit {
             position: sums.position,
             delta: &sums.delta,
@@ -85,11 +99,13 @@ impl Committing {
             keep_sketches,
         };
         let (metrics, health) = (Arc::clone(&self.metrics), Arc::clone(&self.health));
+        let mut attempt_began = began;
         self.writer
             .commit_until_done(&commit, &self.give_up, |error, pause| {
                 metrics.store_failed();
                 health.store_failed(error);
                 tracing::warn!(%error, ?pause, "the store did not take a commit; trying again");
+                attempt_began = self.clock.monotonic() + pause;
             })
             .await?;
         if keep_sketches {
@@ -97,9 +113,10 @@ impl Committing {
             self.pending.lock().reach_is_kept(&sums.reach, sums.position);
         }
         self.health.store_answered();
-        self.metrics.store_committed(sums.position, self.clock.monotonic() - began, self.clock.now());
+        let ended = self.clock.monotonic();
+        self.metrics.store_committed(sums.position, ended - began, self.clock.now());
         self.pending.set_committed(sums.position);
-        Ok(())
+        Ok(ended.saturating_sub(attempt_began))
     }
 
     /// What is pending, if it is beyond what the store has, or sketches that are to be kept; names are left for the next

@@ -14,6 +14,7 @@ mod episodes;
 mod error;
 mod names;
 mod postgres;
+mod ranked;
 mod reach;
 mod report;
 mod retry;

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 
 use super::episodes::{self, EpisodeKey, Fresh};
-
+use super::ranked::{Place, Ranked};
 use super::sheet::{Column, Sheet, Statement, statement};
 use super::{Commit, StoreError, names};
-use crate::attribution::{AgentNames, BINS};
+use crate::attribution::{AgentNames, BINS, LabelSet};
 use crate::rollup::{Delta, EpisodeDay, FeedDay, LineCount, ListenBins};
 use crate::units::{AgentId, EpisodeId, LabelId, SourceId};
 
@@ -72,16 +72,33 @@ pub(super) fn chapters<'e>(fresh: &Fresh<'e>, keys: &[EpisodeKey]) -> Chapters<'
 }
 
 /// Sums by the keys of rows: two ids of the same row add up, and what comes to nothing is left out.
-fn rows<K, V, R: Ord, S: Default + PartialEq>(
+fn rows<K, V, R: Ord + Clone, S: Default + PartialEq>(
     changes: &HashMap<K, V>,
     key: impl Fn(&K) -> Result<R, StoreError>,
     add: impl Fn(&mut S, &V),
 ) -> Result<Vec<(R, S)>, StoreError> {
-    let mut sums = BTreeMap::<R, S>::new();
-    for (id, change) in changes {
-        add(sums.entry(key(id)?).or_default(), change);
+    let keyed = changes.iter().map(|(id, change)| Ok((key(id)?, change)));
+    let mut keyed = keyed.collect::<Result<Vec<_>, StoreError>>()?;
+    keyed.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+    let mut rows = Vec::with_capacity(keyed.len());
+    for same in keyed.chunk_by(|one, other| one.0 == other.0) {
+        let mut sum = S::default();
+        same.iter().for_each(|(_, change)| add(&mut sum, change));
+        if sum != S::default() {
+            rows.push((same[0].0.clone(), sum));
+        }
     }
-    Ok(sums.into_iter().filter(|(_, sum)| *sum != S::default()).collect())
+    Ok(rows)
+}
+
+/// The texts of a set, each of them once.
+fn texts(labels: &LabelSet) -> Ranked<&str> {
+    let count = u16::try_from(labels.count()).expect("ids are of 16 bits");
+    Ranked::new((0..count).map(|id| labels.text(LabelId(id))))
+}
+
+fn place(texts: &Ranked<&str>, label: LabelId) -> Place {
+    texts.place(label.0.into()).expect("of the same set")
 }
 
 fn integers<'a, R>(rows: &[R], value: impl Fn(&R) -> i64) -> Column<'a> {
@@ -190,13 +207,11 @@ fn listen_bins<'a>(delta: &Delta, row: RowOf<'_>) -> Result<Sheet<'a>, StoreErro
 
 /// Agents of the same app and device add up.
 fn audiences<'a>(delta: &Delta, agents: &'a [AgentNames], row: RowOf<'_>) -> Result<Sheet<'a>, StoreError> {
-    let names = |agent: AgentId| {
-        let names = agents.get(agent.0 as usize).ok_or(StoreError::UnknownAgent(agent));
-        names.map(|names| (names::name(&names.app), names.device))
-    };
+    let names = Ranked::new(agents.iter().map(|names| (names::name(&names.app), names.device)));
+    let place = |agent: AgentId| names.place(agent.0).ok_or(StoreError::UnknownAgent(agent));
     let rows = rows(
         &delta.audiences,
-        |&(episode, day, country, agent)| Ok((row(episode)?, day, country, names(agent)?)),
+        |&(episode, day, country, agent)| Ok((row(episode)?, day, country, place(agent)?)),
         sum,
     )?;
     Ok(Sheet {
@@ -206,19 +221,19 @@ fn audiences<'a>(delta: &Delta, agents: &'a [AgentNames], row: RowOf<'_>) -> Res
         columns: vec![
             integers(&rows, |row| row.0.0.0),
             Column::Days(rows.iter().map(|row| row.0.1).collect()),
-            Column::Texts(rows.iter().map(|row| row.0.2.as_str().to_owned().into()).collect()),
-            Column::Texts(rows.iter().map(|row| row.0.3.0.clone()).collect()),
-            Column::Texts(rows.iter().map(|row| row.0.3.1.name().into()).collect()),
+            Column::Countries(rows.iter().map(|row| row.0.2).collect()),
+            Column::Texts(rows.iter().map(|row| names.value(row.0.3).0.clone()).collect()),
+            Column::Texts(rows.iter().map(|row| names.value(row.0.3).1.name().into()).collect()),
             integers(&rows, |row| row.1),
         ],
     })
 }
 
 fn regions<'a>(commit: &Commit<'a>, row: RowOf<'_>) -> Result<Sheet<'a>, StoreError> {
-    let text = |label: LabelId| commit.labels.regions.text(label);
+    let texts = texts(&commit.labels.regions);
     let rows = rows(
         &commit.delta.regions,
-        |&(episode, day, country, region)| Ok((row(episode)?, day, country, text(region))),
+        |&(episode, day, country, region)| Ok((row(episode)?, day, country, place(&texts, region))),
         sum,
     )?;
     Ok(Sheet {
@@ -228,8 +243,8 @@ fn regions<'a>(commit: &Commit<'a>, row: RowOf<'_>) -> Result<Sheet<'a>, StoreEr
         columns: vec![
             integers(&rows, |row| row.0.0.0),
             Column::Days(rows.iter().map(|row| row.0.1).collect()),
-            Column::Texts(rows.iter().map(|row| row.0.2.as_str().to_owned().into()).collect()),
-            Column::Texts(rows.iter().map(|row| row.0.3.into()).collect()),
+            Column::Countries(rows.iter().map(|row| row.0.2).collect()),
+            Column::Texts(rows.iter().map(|row| (*texts.value(row.0.3)).into()).collect()),
             integers(&rows, |row| row.1),
         ],
     })
@@ -251,10 +266,10 @@ fn referrers<'a>(delta: &Delta, row: RowOf<'_>) -> Result<Sheet<'a>, StoreError>
 }
 
 fn exclusions<'a>(commit: &Commit<'a>, row: RowOf<'_>) -> Result<Sheet<'a>, StoreError> {
-    let text = |label: LabelId| commit.labels.rules.text(label);
+    let texts = texts(&commit.labels.rules);
     let rows: Vec<(_, LineCount)> = rows(
         &commit.delta.exclusions,
-        |key| Ok((key.day, row(key.episode)?, key.reason, text(key.rule))),
+        |key| Ok((key.day, row(key.episode)?, key.reason, place(&texts, key.rule))),
         LineCount::add,
     )?;
     Ok(Sheet {
@@ -265,7 +280,7 @@ fn exclusions<'a>(commit: &Commit<'a>, row: RowOf<'_>) -> Result<Sheet<'a>, Stor
             Column::Days(rows.iter().map(|row| row.0.0).collect()),
             integers(&rows, |row| row.0.1.0),
             Column::Texts(rows.iter().map(|row| row.0.2.name().into()).collect()),
-            Column::Texts(rows.iter().map(|row| row.0.3.into()).collect()),
+            Column::Texts(rows.iter().map(|row| (*texts.value(row.0.3)).into()).collect()),
             integers(&rows, |row| row.1.requests),
             integers(&rows, |row| row.1.body_bytes),
         ],
@@ -295,12 +310,12 @@ fn feeds<'a>(commit: &Commit<'a>) -> Sheet<'a> {
 }
 
 fn traffic<'a>(commit: &Commit<'a>, row: RowOf<'_>) -> Result<Sheet<'a>, StoreError> {
-    let labels = commit.labels;
+    let (pops, states) = (texts(&commit.labels.pops), texts(&commit.labels.cache_states));
     let rows: Vec<(_, LineCount)> = rows(
         &commit.delta.traffic,
         |key| {
-            let state = labels.cache_states.text(key.cache_state);
-            Ok((row(key.episode)?, key.day, key.status, labels.pops.text(key.pop), state))
+            let (pop, state) = (place(&pops, key.pop), place(&states, key.cache_state));
+            Ok((row(key.episode)?, key.day, key.status, pop, state))
         },
         LineCount::add,
     )?;
@@ -312,8 +327,8 @@ fn traffic<'a>(commit: &Commit<'a>, row: RowOf<'_>) -> Result<Sheet<'a>, StoreEr
             integers(&rows, |row| row.0.0.0),
             Column::Days(rows.iter().map(|row| row.0.1).collect()),
             integers(&rows, |row| row.0.2.into()),
-            Column::Texts(rows.iter().map(|row| row.0.3.into()).collect()),
-            Column::Texts(rows.iter().map(|row| row.0.4.into()).collect()),
+            Column::Texts(rows.iter().map(|row| (*pops.value(row.0.3)).into()).collect()),
+            Column::Texts(rows.iter().map(|row| (*states.value(row.0.4)).into()).collect()),
             integers(&rows, |row| row.1.requests),
             integers(&rows, |row| row.1.body_bytes),
         ],

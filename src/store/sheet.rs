@@ -1,11 +1,13 @@
 //! Rows of one table on their way to a database, column by column.
 //!
-//! Postgres takes a column as one array, thousands of rows a statement; SQLite takes a row at a time. So each table has
-//! a statement for either, and neither database knows the tables.
+//! Postgres takes a column as one array, SQLite the values of some hundred rows. So each table has a statement for
+//! either, and neither database knows the tables.
 
 use std::borrow::Cow;
 
-use crate::units::{UtcDay, UtcHour};
+use super::sqlite::ManyRows;
+
+use crate::units::{Country, UtcDay, UtcHour};
 
 /// The rows of one table, sorted by its key, each key once.
 pub(super) struct Sheet<'a> {
@@ -18,10 +20,11 @@ pub(super) struct Sheet<'a> {
     pub(super) columns: Vec<Column<'a>>,
 }
 
-/// The same in either database: the parameters are the instance, if any, then columns (Postgres) or values (SQLite).
+/// The same in either database: the parameters are the instance, if any, then columns (Postgres), or for each row the
+/// instance and the values (SQLite).
 #[derive(Clone, Copy)]
 pub(super) struct Statement {
-    pub(super) sqlite: &'static str,
+    pub(super) sqlite: &'static ManyRows,
     pub(super) postgres: &'static str,
 }
 
@@ -31,6 +34,7 @@ pub(super) enum Column<'a> {
     MaybeIntegers(Vec<Option<i64>>),
     Texts(Vec<Cow<'a, str>>),
     MaybeTexts(Vec<Option<&'a str>>),
+    Countries(Vec<Country>),
     Days(Vec<UtcDay>),
     Hours(Vec<UtcHour>),
     Bytes(Vec<&'a [u8]>),
@@ -43,6 +47,7 @@ impl Column<'_> {
             Self::MaybeIntegers(values) => values.len(),
             Self::Texts(values) => values.len(),
             Self::MaybeTexts(values) => values.len(),
+            Self::Countries(values) => values.len(),
             Self::Days(values) => values.len(),
             Self::Hours(values) => values.len(),
             Self::Bytes(values) => values.len(),
@@ -60,11 +65,11 @@ impl Sheet<'_> {
 
 /// The statements of a table, from their files.
 macro_rules! statement {
-    ($sqlite:literal, $postgres:literal) => {
-        Statement {
-            sqlite: include_str!(concat!("sql/sqlite/", $sqlite, ".sql")),
-            postgres: include_str!(concat!("sql/postgres/", $postgres, ".sql")),
-        }
-    };
+    ($sqlite:literal, $postgres:literal) => {{
+        static SQLITE: std::sync::LazyLock<crate::store::sqlite::ManyRows> = std::sync::LazyLock::new(|| {
+            crate::store::sqlite::ManyRows::new(include_str!(concat!("sql/sqlite/", $sqlite, ".sql")))
+        });
+        Statement { sqlite: &SQLITE, postgres: include_str!(concat!("sql/postgres/", $postgres, ".sql")) }
+    }};
 }
 pub(super) use statement;

@@ -169,7 +169,7 @@ impl Committer {
                 position_first(committing)
             }
             Self::Idle(mut committing) => Box::pin(async move {
-                let result = committing.commit(is_last).await;
+                let result = committing.commit(is_last).await.map(drop);
                 (*committing, result)
             }),
             Self::Trying(commit) => {

@@ -13,8 +13,11 @@ use super::answer::Rejection;
 use crate::receiver::Incident;
 use crate::receiver::admission::Charge;
 
-/// The first step in which memory is taken; each later step doubles what is there.
+/// The first step in which memory is taken.
 const FIRST_STEP_BYTES: u64 = 64 * 1024;
+/// How much is there at most after each later step for a byte that has come, where the client states the length and
+/// where it does not. What grows is copied, so in few steps.
+const GROWTH: [u64; 2] = [8, 2];
 /// What is read at most of a body that nobody wants, and for how long.
 const DISCARDED_BYTES: usize = 8 * 1024 * 1024;
 const DISCARDING_TIME: Duration = Duration::from_secs(1);
@@ -57,8 +60,8 @@ async fn gather(body: &mut Incoming, bound: u64, charge: &mut Charge) -> Result<
     Ok(whole.into())
 }
 
-/// Takes memory for a piece and some to come: double of what is there, but not more than the client states
-/// (`rest`, zero where it states nothing) or may send.
+/// Takes memory for a piece and more to come: not more than the client states (`rest`, zero where it states nothing)
+/// or may send.
 fn make_room(
     whole: &mut Vec<u8>,
     piece: usize,
@@ -71,8 +74,9 @@ fn make_room(
     if needed <= held {
         return Ok(());
     }
-    let to_come = if rest > 0 { needed.saturating_add(rest) } else { bound };
-    let wanted = (2 * held).max(FIRST_STEP_BYTES).min(to_come).min(bound).max(needed);
+    let (growth, to_come) =
+        if rest > 0 { (GROWTH[0], needed.saturating_add(rest)) } else { (GROWTH[1], bound) };
+    let wanted = (growth * needed).max(FIRST_STEP_BYTES).min(to_come).min(bound).max(needed);
     charge.grow(wanted - held).map_err(Rejection::busy)?;
     let additional = usize::try_from(wanted).unwrap_or(usize::MAX) - whole.len();
     whole.try_reserve_exact(additional).map_err(|_| Rejection::busy(Incident::InFlightFull))

@@ -57,6 +57,7 @@ fn bind<'q>(
         Column::MaybeIntegers(values) => query.bind(&values[rows]),
         Column::Texts(texts) => query.bind(column_of(&texts[rows], |text| text.as_ref())),
         Column::MaybeTexts(values) => query.bind(&values[rows]),
+        Column::Countries(values) => query.bind(column_of(&values[rows], |country| country.as_str())),
         Column::Days(days) => query.bind(column_of(&days[rows], |day| day.to_date())),
         Column::Hours(hours) => query.bind(column_of(&hours[rows], |hour| hour.start().to_utc())),
         Column::Bytes(values) => query.bind(&values[rows]),

@@ -3,6 +3,7 @@
 //! Write-ahead log, synced at each commit. A lock file beside the database (`FILE.lock`) keeps a second
 //! castmeter out; other programs may read at any time. No partitions, no roles.
 
+mod rows;
 mod transaction;
 
 use std::fs::{self, File, TryLockError};
@@ -21,7 +22,11 @@ use super::backend::{Claim, Database, Epoch, InstanceId, Months, from_column};
 use super::summary::{EpisodeDownloads, FateTotal, Totals};
 use super::{Commit, Settings, StoreError, names, schema};
 use crate::units::{JournalPosition, UtcDay};
+pub(super) use rows::ManyRows;
 use transaction::SqliteTransaction;
+
+/// What a connection may keep of the file: the pages that a large commit touches. Negative, so that it is KiB.
+const CACHE_KIB: &str = "-32768";
 
 #[derive(Clone, Debug)]
 pub(super) struct Sqlite {
@@ -38,6 +43,10 @@ impl Sqlite {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
+            // The keys of a commit's rows were read or written in its own transaction, and nothing removes such rows.
+            // To look each up again took a fifth of the time.
+            .foreign_keys(false)
+            .pragma("cache_size", CACHE_KIB)
             .busy_timeout(settings.lock_timeout);
         let path = options.get_filename();
         let in_memory = [":memory:", "mode=memory"].iter().any(|name| database_url.contains(name));

@@ -1,9 +1,14 @@
-//! One commit in SQLite: prepared upserts, one row each.
+//! One commit in SQLite: prepared upserts of many rows.
+
+use std::hash::Hash;
+use std::sync::Arc;
 
 use chrono::NaiveDate;
-use sqlx::Sqlite;
+use hashbrown::HashMap;
+use sqlx::error::BoxDynError;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteQueryResult};
+use sqlx::{Arguments, AssertSqlSafe, Sqlite};
 
 use crate::rollup::Sketch;
 use crate::store::StoreError;
@@ -12,7 +17,7 @@ use crate::store::episodes::{EpisodeKey, EpisodeRow, Fresh};
 use crate::store::reach::{SpanRow, StoredSketch, Subject};
 use crate::store::rows::{Chapters, RowId};
 use crate::store::sheet::{Column, Sheet};
-use crate::units::{JournalPosition, UtcDay};
+use crate::units::{JournalPosition, UtcDay, UtcHour};
 
 pub(in crate::store) struct SqliteTransaction(pub(super) sqlx::Transaction<'static, Sqlite>);
 
@@ -43,6 +48,51 @@ impl SqliteTransaction {
             .map_err(StoreError::doing("reading the key of an episode"))?;
         Ok(EpisodeKey { episode: RowId(episode), show: RowId(show) })
     }
+}
+
+/// Texts as the driver takes them, one of each: days, countries and the like come again in most rows.
+#[derive(Default)]
+struct Interned<'s> {
+    texts: HashMap<&'s str, Arc<str>>,
+    days: HashMap<UtcDay, Arc<str>>,
+    hours: HashMap<UtcHour, Arc<str>>,
+}
+
+fn interned<K: Copy + Eq + Hash>(
+    known: &mut HashMap<K, Arc<str>>,
+    key: K,
+    text: impl FnOnce() -> Arc<str>,
+) -> Arc<str> {
+    Arc::clone(known.entry(key).or_insert_with(text))
+}
+
+fn add_value<'s>(
+    arguments: &mut SqliteArguments,
+    column: &'s Column<'_>,
+    at: usize,
+    known: &mut Interned<'s>,
+) -> Result<(), BoxDynError> {
+    let mut text = |text: &'s str| interned(&mut known.texts, text, || text.into());
+    match column {
+        Column::Integers(values) => arguments.add(values[at]),
+        Column::MaybeIntegers(values) => arguments.add(values[at]),
+        Column::Texts(values) => arguments.add(text(&values[at])),
+        Column::MaybeTexts(values) => arguments.add(values[at].map(text)),
+        Column::Countries(values) => arguments.add(text(values[at].as_str())),
+        Column::Days(values) => {
+            let day = values[at];
+            arguments.add(interned(&mut known.days, day, || day.to_string().into()))
+        }
+        Column::Hours(values) => {
+            let hour = values[at];
+            arguments.add(interned(&mut known.hours, hour, || hour.to_string().into()))
+        }
+        Column::Bytes(values) => arguments.add(values[at]),
+    }
+}
+
+fn cannot_encode(error: BoxDynError) -> StoreError {
+    StoreError::doing("encoding a row")(sqlx::Error::Encode(error))
 }
 
 impl Transaction for SqliteTransaction {
@@ -90,22 +140,19 @@ impl Transaction for SqliteTransaction {
     }
 
     async fn add(&mut self, claim: Claim, sheet: &Sheet<'_>) -> Result<(), StoreError> {
-        for at in 0..sheet.rows() {
-            let mut query = sqlx::query(sheet.statement.sqlite);
-            if sheet.by_instance {
-                query = query.bind(claim.instance.0);
+        let mut texts = Interned::default();
+        for (rows, statement) in sheet.statement.sqlite.parts(sheet.rows()) {
+            let mut arguments = SqliteArguments::default();
+            arguments.reserve(rows.len() * (sheet.columns.len() + 1), 0);
+            for at in rows {
+                if sheet.by_instance {
+                    arguments.add(claim.instance.0).map_err(cannot_encode)?;
+                }
+                for column in &sheet.columns {
+                    add_value(&mut arguments, column, at, &mut texts).map_err(cannot_encode)?;
+                }
             }
-            for column in &sheet.columns {
-                query = match column {
-                    Column::Integers(values) => query.bind(values[at]),
-                    Column::MaybeIntegers(values) => query.bind(values[at]),
-                    Column::Texts(values) => query.bind(values[at].as_ref()),
-                    Column::MaybeTexts(values) => query.bind(values[at]),
-                    Column::Days(values) => query.bind(values[at].to_string()),
-                    Column::Hours(values) => query.bind(values[at].to_string()),
-                    Column::Bytes(values) => query.bind(values[at]),
-                };
-            }
+            let query = sqlx::query_with(AssertSqlSafe(statement), arguments);
             self.execute(sheet.doing, query).await?;
         }
         Ok(())
