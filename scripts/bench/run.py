@@ -3,7 +3,7 @@
 
 Usage: scripts/bench/run.py [PART…]; parts, in this order, all by default:
 
-  stages    single parts, by their benches, whose own output it is
+  stages    single parts, by their benches: stages of a line, journal, metrics, and the machine itself
   count     files: one thread, two, compressed
   compare   the same file read by other programs
   sessions  memory and time with up to 10,000,000 sessions (cargo bench --bench sessions)
@@ -17,27 +17,24 @@ on one core; CPU time is user and system time of the process. Nothing else shoul
 
 import os
 import re
-import subprocess
 import sys
 
 import counting
 import latency
 import pause
 import serving
+import stages
 from table import Table, surroundings
-from workspace import FOLDER, ROOT
+from workspace import FOLDER
 
 LINES = int(os.environ.get("BENCH_LINES", "1000000"))
 PARTS = ("stages", "count", "compare", "sessions", "serve", "latency", "pause")
-STAGES = [word for name in ("stages", "journal", "metrics", "limits") for word in ("--bench", name)]
 
 
 def sessions(table):
     """Made by the bench of that name; here it is read."""
-    command = ["cargo", "bench", "--locked", "--quiet", "--bench", "sessions"]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     pattern = r"(?m)^ *(\d+) (new sessions|second requests) +(\d+) \+ +(\d+) ns .* (\d+) bytes a session, +(\d+) MiB"
-    found = {(int(row[0]), row[1]): [int(number) for number in row[2:]] for row in re.findall(pattern, run.stdout)}
+    found = {(int(row[0]), row[1]): [int(number) for number in row[2:]] for row in re.findall(pattern, stages.bench("sessions"))}
     few, many = 10_000, 10_000_000
     _, _, a_session, mib = found[many, "second requests"]
     table.add("memory of an open session", f"{a_session} bytes, with all that counting keeps for it", "≤ 100 bytes")
@@ -50,16 +47,16 @@ def sessions(table):
 
 
 def main():
-    parts = sys.argv[1:] or PARTS
-    unknown = [part for part in parts if part not in PARTS]
+    chosen = sys.argv[1:] or PARTS
+    unknown = [part for part in chosen if part not in PARTS]
     if unknown:
         sys.exit(f"bench: there is no part {unknown[0]!r}; the parts are {', '.join(PARTS)}")
-    table, lines_a_second = Table(), 400_000
-    for part in (part for part in PARTS if part in parts):
+    table, of_stages, lines_a_second = Table(), "", 400_000
+    for part in (part for part in PARTS if part in chosen):
         print(f"{part}:", flush=True)
         match part:
             case "stages":
-                subprocess.run(["cargo", "bench", "--locked", *STAGES], cwd=ROOT, check=True)
+                of_stages = stages.stages()
             case "count":
                 counting.count_files(table, LINES)
             case "compare":
@@ -72,8 +69,9 @@ def main():
                 latency.latency(table, lines_a_second)
             case "pause":
                 pause.pause(table)
-    command = " ".join(["make bench", *([f'PARTS="{" ".join(parts)}"'] if sys.argv[1:] else [])])
-    text = f"`{command}`, {LINES:,} lines of generated version 1 JSON, CPU seconds a million lines. {surroundings()}\n\n{table}\n"
+    command = " ".join(["make bench", *([f'PARTS="{" ".join(chosen)}"'] if sys.argv[1:] else [])])
+    what = f"`{command}`, {LINES:,} lines of generated version 1 JSON, CPU seconds a million lines."
+    text = f"{what} {surroundings()}\n\n{table}\n\n{of_stages}"
     (FOLDER / "table.md").write_text(text)
     print(f"\n{text}\nAlso in {FOLDER / 'table.md'}.")
 
