@@ -61,14 +61,17 @@ def paced(address, bodies, lines_a_second):
 def latency(table, lines_a_second):
     half = lines_a_second / 2
     count = int(half * SECONDS / LINES_PER_BATCH)
+    path = generated(count * LINES_PER_BATCH, options=START)
     service = Service()
     try:
-        with generated(count * LINES_PER_BATCH, options=START).open("rb") as lines:
+        with path.open("rb") as lines:
             watch = Watch(service, count * LINES_PER_BATCH)
             began = paced(service.addresses["http"], itertools.islice(batches(lines), count), half)
         watch.thread.join()
     finally:
         service.stop()
+        # As long as the load was great, so hardly ever of use again.
+        path.unlink()
     took = [watch.when((number + 1) * LINES_PER_BATCH) - moment for number, moment in enumerate(began)]
     percent = statistics.quantiles(took, n=100)
     measured = f"p50 {percent[49]:.2f} s, p99 {percent[98]:.2f} s, at {half:,.0f} lines a second for {SECONDS} s"
