@@ -6,11 +6,14 @@
 //! The checks stand in the order of their precedence; the first that applies is the line's fate. Lines that are there
 //! together are best counted together: see [`Prepared`].
 
-use std::borrow::{Borrow, Cow};
+mod prepare;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashMap;
+use prepare::{Client, Known, Prepared};
 
 use super::agent::AgentTable;
 use super::checks::{check_response, is_datacenter, is_vpn};
@@ -20,12 +23,11 @@ use super::episode::Episode;
 use super::exclusion::rule;
 use super::fate::{Fate, Reason};
 use super::labels::Labels;
-use super::listener::{ClientAddress, ListenerKeys, Secret};
+use super::listener::{ListenerKeys, Secret};
 use super::origin::Origin;
 use super::outcome::{Counted, Exclusion, FeedVisit, OlderWay, Outcome, Reader, Receipt, Traffic};
 use super::path::{percent_decoded, raw_path};
 use super::policy::{Closing, Policy};
-use super::prepared::{Client, Known, Prepared};
 use super::redelivery::SeenIds;
 use super::referrer::Referrer;
 use super::registry::{Facts, Mode, Registry, Resolved};
@@ -39,9 +41,6 @@ use crate::units::{ByteCount, EpisodeId, LabelId, Timestamp, UtcDay};
 
 /// A start further than this after its receipt is no time (the service only).
 const MAX_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Lines that are prepared together: enough for their waits to overlap, few enough to stay in the nearest cache.
-const TOGETHER: usize = 32;
 
 /// Counts lines.
 #[derive(Clone, Debug)]
@@ -140,35 +139,6 @@ impl Engine {
     pub fn observe(&mut self, line: &Result<Request<'_>, Malformed>, receipt: Receipt) -> Outcome {
         let prepared = self.prepare(line, receipt);
         self.count_line(line, prepared, receipt)
-    }
-
-    /// Counts lines that came in together, in their order, which is faster than one by one. Each goes to `each` with what
-    /// it came with, its outcome, and what it changed in the sessions.
-    pub fn observe_all<'l, T: Copy, L: Borrow<Result<Request<'l>, Malformed>>>(
-        &mut self,
-        lines: impl IntoIterator<Item = (T, L)>,
-        receipt: Receipt,
-        mut each: impl FnMut(T, &Result<Request<'l>, Malformed>, &Outcome, &[Change]),
-    ) {
-        let mut lines = lines.into_iter();
-        let mut together = Vec::with_capacity(TOGETHER);
-        let mut prepared = Vec::with_capacity(TOGETHER);
-        loop {
-            together.extend(lines.by_ref().take(TOGETHER));
-            if together.is_empty() {
-                return;
-            }
-            prepared.extend(together.iter().map(|(_, line)| self.prepare(line.borrow(), receipt)));
-            for ((_, line), prepared) in together.iter().zip(&mut prepared) {
-                self.look_ahead(line.borrow(), prepared);
-            }
-            for ((with, line), prepared) in together.iter().zip(&prepared) {
-                let outcome = self.count_line(line.borrow(), *prepared, receipt);
-                each(*with, line.borrow(), &outcome, &self.changes);
-            }
-            together.clear();
-            prepared.clear();
-        }
     }
 
     fn count_line(
@@ -299,43 +269,6 @@ impl Engine {
 
     pub fn watermark(&self, now: Timestamp) -> Option<Timestamp> {
         self.watermark.as_ref()?.whole(now)
-    }
-
-    fn prepare(&mut self, line: &Result<Request<'_>, Malformed>, receipt: Receipt) -> Prepared {
-        let Ok(request) = line else { return Prepared(None) };
-        if check_nature(request).is_some() || receipt.redelivered {
-            return Prepared(None);
-        }
-        let address = ClientAddress::new(request.address);
-        let resolved = self.registry.resolve(&request.url, request.host.as_deref());
-        let episode = resolved.episode.filter(|_| !resolved.feed);
-        Prepared(Some(Known {
-            address,
-            id: request.id.as_ref().map(|id| self.seen.hash(id)),
-            resolved,
-            client: episode.map(|episode| self.client(request, address, episode)),
-        }))
-    }
-
-    fn client(&mut self, request: &Request<'_>, address: ClientAddress, episode: EpisodeId) -> Client {
-        let agent = self.look_up(request);
-        Client {
-            agent,
-            listener: self.keys.listener(address, agent.digest, request.start.day()),
-            key: self.keys.key_id(),
-            address_hash: self.keys.address(address, episode),
-            place: None,
-        }
-    }
-
-    /// Reads what counting will read.
-    fn look_ahead(&self, line: &Result<Request<'_>, Malformed>, prepared: &mut Prepared) {
-        let (Ok(Request { start, .. }), Prepared(Some(known))) = (line, prepared) else { return };
-        known.id.into_iter().for_each(|id| self.seen.touch(id));
-        if let (Some(episode), Some(client)) = (known.resolved.episode, &mut known.client) {
-            self.addresses.touch(start.hour(), client.address_hash);
-            client.place = self.sessions.find(client.listener, episode, start.day());
-        }
     }
 
     fn check(&mut self, request: &Request<'_>, Prepared(known): Prepared, receipt: Receipt) -> Checked {

@@ -28,7 +28,6 @@ mod origin;
 mod outcome;
 mod path;
 mod policy;
-mod prepared;
 mod redelivery;
 mod referrer;
 mod registry;
