@@ -27,9 +27,9 @@ def fates(path):
 
 
 def compressed(path, program, suffix):
-    """A copy of the file; made once."""
+    """A copy of the file; made once, and again where the file is newer."""
     copy = path.with_name(path.name + suffix)
-    if not copy.exists():
+    if not copy.exists() or copy.stat().st_mtime < path.stat().st_mtime:
         with copy.with_suffix(".draft").open("wb") as out:
             subprocess.run([program, "-c", path], stdout=out, check=True)
         copy.with_suffix(".draft").rename(copy)

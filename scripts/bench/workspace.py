@@ -1,6 +1,7 @@
 """Where measurements live: the binary, generated inputs in target/bench, an environment without settings.
 
-Inputs are the generator's, so the same options give the same bytes on every machine; one that is there is used again.
+Inputs are the generator's, so the same options give the same bytes on every machine; one that is there is used again, unless
+the generator's source is newer.
 """
 
 import functools
@@ -28,7 +29,8 @@ def generated(lines, suffix="json", options=()):
     FOLDER.mkdir(parents=True, exist_ok=True)
     name = "-".join(["lines", str(lines), *(option.strip("-") for option in options)])
     path = FOLDER / f"{name}.{suffix}"
-    if not path.exists():
+    changed = max(source.stat().st_mtime for source in (ROOT / "src" / "generate").iterdir())
+    if not path.exists() or path.stat().st_mtime < changed:
         draft = path.with_suffix(".draft")
         command = [BINARY, "generate", "--lines", str(lines), *CROWD, *options]
         with draft.open("wb") as out:
