@@ -4,7 +4,8 @@
 //! `… -- SESSIONS` with so many. They are opened in one day, each by a range request that makes it a progressive download;
 //! then each receives a second range elsewhere, in another order, so that nearly every line's session is in no cache.
 //! Lines are made here, parsed (told apart) and counted: the pure engine, its sums and its reach. Memory is the growth of
-//! the resident set, so it holds the addresses of the older way of counting too. `cargo test --bench sessions` does it once with 1,000, for what it asserts. Linux only.
+//! the resident set, so it holds the addresses of the older way of counting too. `cargo test --bench sessions` does it once
+//! with 1,000, for what it asserts. Linux only.
 
 use std::fmt::Write;
 use std::net::Ipv4Addr;

@@ -227,6 +227,11 @@ impl Reach {
         place
     }
 
+    /// How many sets changed since they were last taken.
+    pub fn changed(&self) -> usize {
+        self.touched.len()
+    }
+
     /// Adds what changed since the last time to `taken`; what is there already is older.
     pub fn take(&mut self, taken: &mut HashMap<ReachKey, Arc<Sketch>>) {
         for place in self.touched.drain(..) {

@@ -364,6 +364,11 @@ impl Counter {
         sums.shows.extend_from_slice(&self.engine.registry().shows()[sums.shows.len()..]);
     }
 
+    /// Sets that listeners were added to and that were not given out since.
+    pub fn changed_sketches(&self) -> usize {
+        self.reach.changed()
+    }
+
     /// How often a session had more ranges than it may hold, since the last call.
     pub fn take_gaps_closed(&mut self) -> u64 {
         std::mem::take(&mut self.gaps_closed)

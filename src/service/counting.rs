@@ -20,8 +20,9 @@ use crate::units::JournalPosition;
 
 /// How long sums stay with the counting thread. Giving them out costs by the row, whether one line or a thousand went to it.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
-/// The same for reach, which is larger.
-const REACH_INTERVAL: Duration = Duration::from_secs(5);
+/// The same for reach, unless few sketches changed: what is given out is copied when the next listener comes.
+const REACH_INTERVAL: Duration = Duration::from_secs(10);
+const FEW_SKETCHES: usize = 100;
 /// Rows that make a commit due before its time.
 const EARLY_COMMIT_ROWS: usize = 100_000;
 
@@ -106,18 +107,22 @@ impl Counting {
                 }
             }
             let now = self.clock.monotonic();
-            if now - reached_at >= REACH_INTERVAL {
+            if now - published_at < PUBLISH_INTERVAL {
+                continue;
+            }
+            let is_due =
+                now - reached_at >= REACH_INTERVAL || self.counter.changed_sketches() <= FEW_SKETCHES;
+            // Nobody commits what is replayed.
+            if is_due && self.counter.position() >= self.replay.committed {
                 self.publish_reach();
                 reached_at = now;
             }
-            if now - published_at >= PUBLISH_INTERVAL {
-                if published != self.counter.position() {
-                    self.publish();
-                    published = self.counter.position();
-                }
-                self.look_after_snapshots();
-                published_at = now;
+            if published != self.counter.position() {
+                self.publish();
+                published = self.counter.position();
             }
+            self.look_after_snapshots();
+            published_at = now;
         }
         self.publish_reach();
         self.publish();
