@@ -271,15 +271,13 @@ impl Engine {
         self.watermark.as_ref()?.whole(now)
     }
 
-    fn check(&mut self, request: &Request<'_>, Prepared(known): Prepared, receipt: Receipt) -> Checked {
+    fn check(&mut self, request: &Request<'_>, prepared: Prepared, receipt: Receipt) -> Checked {
         let is_closed = self.is_closed(request.start.day());
-        let Some(known) = known else {
+        let seen = prepared.id.is_some_and(|id| self.seen.check(id, receipt.at));
+        let Some(known) = prepared.known.filter(|_| !seen) else {
             let reason = check_nature(request).unwrap_or(Reason::Redelivered);
             return Checked { fate: Fate::Ignored(reason), known: None, is_closed };
         };
-        if known.id.is_some_and(|id| self.seen.check(id, receipt.at)) {
-            return Checked { fate: Fate::Ignored(Reason::Redelivered), known: None, is_closed };
-        }
         let reason = check_target(known.resolved)
             .or_else(|| check_response(request))
             .or_else(|| self.check_client(request, &known))

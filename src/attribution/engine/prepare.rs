@@ -20,14 +20,17 @@ use crate::units::{EpisodeId, KeyId, ListenerKey};
 const TOGETHER: usize = 32;
 
 /// A line before it is counted. Holds until the rules or the catalogue change.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Prepared(pub(super) Option<Known>);
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Prepared {
+    /// Of a line whose id counts as seen from here on, whatever becomes of it.
+    pub(super) id: Option<IdHash>,
+    /// Nothing, where the line repeats another by its nature or with its body.
+    pub(super) known: Option<Known>,
+}
 
-/// Of a line that is a request and repeats no other by its nature.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known {
     pub(super) address: ClientAddress,
-    pub(super) id: Option<IdHash>,
     pub(super) resolved: Resolved,
     pub(super) client: Option<Client>,
 }
@@ -76,19 +79,18 @@ impl Engine {
     }
 
     pub(super) fn prepare(&mut self, line: &Result<Request<'_>, Malformed>, receipt: Receipt) -> Prepared {
-        let Ok(request) = line else { return Prepared(None) };
-        if check_nature(request).is_some() || receipt.redelivered {
-            return Prepared(None);
-        }
+        let Some(request) = line.as_ref().ok().filter(|request| check_nature(request).is_none()) else {
+            return Prepared::default();
+        };
+        let id = request.id.as_ref().map(|id| self.seen.hash(id));
+        Prepared { id, known: (!receipt.redelivered).then(|| self.known(request)) }
+    }
+
+    fn known(&mut self, request: &Request<'_>) -> Known {
         let address = ClientAddress::new(request.address);
         let resolved = self.registry.resolve(&request.url, request.host.as_deref());
         let episode = resolved.episode.filter(|_| !resolved.feed);
-        Prepared(Some(Known {
-            address,
-            id: request.id.as_ref().map(|id| self.seen.hash(id)),
-            resolved,
-            client: episode.map(|episode| self.client(request, address, episode)),
-        }))
+        Known { address, resolved, client: episode.map(|episode| self.client(request, address, episode)) }
     }
 
     fn client(&mut self, request: &Request<'_>, address: ClientAddress, episode: EpisodeId) -> Client {
@@ -104,11 +106,43 @@ impl Engine {
 
     /// Reads what counting will read.
     fn look_ahead(&self, line: &Result<Request<'_>, Malformed>, prepared: &mut Prepared) {
-        let (Ok(Request { start, .. }), Prepared(Some(known))) = (line, prepared) else { return };
-        known.id.into_iter().for_each(|id| self.seen.touch(id));
+        prepared.id.into_iter().for_each(|id| self.seen.touch(id));
+        let (Ok(Request { start, .. }), Some(known)) = (line, &mut prepared.known) else { return };
         if let (Some(episode), Some(client)) = (known.resolved.episode, &mut known.client) {
             self.addresses.touch(start.hour(), client.address_hash);
             client.place = self.sessions.find(client.listener, episode, start.day());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::attribution::agent::AgentTable;
+    use crate::attribution::testing::request;
+    use crate::attribution::{Fate, Memory, Mode, Policy, Reason, Redelivery, Registry};
+    use crate::units::{SourceId, Timestamp};
+
+    /// A body that came again says of its ids that they were just seen.
+    #[test]
+    fn a_repeated_body_makes_its_ids_last() {
+        let memory = Memory { ids: 100, window: Some(Duration::from_secs(10)) };
+        let policy = Policy { redelivery: Redelivery(memory), ..Policy::default() };
+        let registry = Registry::new(Mode::Derived { max_episodes: 9 }, []);
+        let mut engine = Engine::new(policy, registry, Arc::new(AgentTable::builtin()), [7; 16]);
+        let line = Ok(Request { id: Some(Cow::Borrowed(b"a")), ..request("/a.mp3") });
+        let mut fate = |seconds, redelivered| {
+            let at = Timestamp::from_seconds(seconds).unwrap();
+            engine.observe(&line, Receipt { source: SourceId(0), at, redelivered }).fate
+        };
+        let again = Fate::Ignored(Reason::Redelivered);
+        assert_ne!(fate(0, false), again);
+        assert_eq!(fate(8, true), again);
+        assert_eq!(fate(16, false), again);
+        assert_ne!(fate(27, false), again);
     }
 }
