@@ -79,11 +79,6 @@ impl Arrivals {
         self.live.see(listener, self.received_at);
     }
 
-    /// What arrived so far is of no interest: the store has it.
-    pub fn forget(&mut self) {
-        self.take();
-    }
-
     /// What arrived since the last call.
     pub fn take(&mut self) -> Arrived {
         self.end_run();
