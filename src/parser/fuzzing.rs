@@ -4,7 +4,8 @@
 
 use std::sync::LazyLock;
 
-use super::{Framer, LineParser, content_range, lines, prefix, requested_range};
+use super::json::{self, Keys};
+use super::{Framer, LineParser, any_object, content_range, lines, prefix, requested_range};
 use crate::event::{ContentRange, Defect, RequestedRange};
 
 /// Formats that together use every part of the parsers.
@@ -16,8 +17,13 @@ const FORMATS: [&str; 5] = [
     r#"{"t":"%{begin:%Y-%m-%d %T}t","n":{"ip":"%h"},"r":"%m %{json.escape(req.url)}V","s":%>s,"b":%b}"#,
 ];
 
-/// One line, in every format: any bytes give a request or a defect, and a syslog header changes neither.
+/// One line, in every format: any bytes give a request or a defect, and a syslog header changes neither; a line that is
+/// read as version 1 at once is read as the same object key by key.
 pub fn line(line: &[u8]) {
+    static KEYS: LazyLock<Keys> = LazyLock::new(json::known_keys);
+    if let Some(request) = json::version_1(line) {
+        assert_eq!(any_object(line, &KEYS), Ok(request), "the short way leads elsewhere");
+    }
     static PARSERS: LazyLock<[LineParser; FORMATS.len()]> = LazyLock::new(|| {
         FORMATS.map(|format| LineParser::from_spec(format).expect("a format that is known to compile"))
     });

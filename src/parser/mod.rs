@@ -58,6 +58,13 @@ pub struct Origin {
     pub source: String,
 }
 
+#[inline(never)]
+fn any_object<'a>(line: &'a [u8], keys: &Keys) -> Result<Request<'a>, Malformed> {
+    let mut draft = Draft::new();
+    json::parse(line, keys, &mut draft)?;
+    draft.finish()
+}
+
 impl LineParser {
     /// Version 1 JSON and Fastly's own default JSON, told apart line by line.
     pub fn json() -> Self {
@@ -78,9 +85,8 @@ impl LineParser {
     pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Request<'a>, Malformed> {
         match &self.format {
             Format::Json(keys) => {
-                let mut draft = Draft::new();
-                json::parse(prefix::strip(line)?, keys, &mut draft)?;
-                draft.finish()
+                let line = prefix::strip(line)?;
+                json::version_1(line).map_or_else(|| any_object(line, keys), Ok)
             }
             Format::Compiled(format) => format.parse(line),
         }

@@ -4,7 +4,7 @@
 //! error. A `Content-Range` that cannot be read is absent. A range whose last position lies before its
 //! first is kept as it stands: it delivers nothing. Neither tolerates white space that the grammar lacks.
 
-use super::value::number;
+use super::value::{leading_number, number};
 use crate::event::{ContentRange, RequestedRange};
 
 /// Understands a `Range` header's value.
@@ -17,23 +17,28 @@ pub fn requested_range(header: &[u8]) -> RequestedRange {
 
 /// Understands a `Content-Range` header's value; `None` where it says nothing usable.
 pub fn content_range(header: &[u8]) -> Option<ContentRange> {
-    let (positions, total) = split_once(after_unit(header, b"bytes ")?, b'/')?;
-    match (positions, total) {
-        (b"*", total) => Some(ContentRange { positions: None, total: Some(number(total)?) }),
-        (positions, total) => {
-            let (first, last) = split_once(positions, b'-')?;
-            let total = if total == b"*" { None } else { Some(number(total)?) };
-            Some(ContentRange { positions: Some((number(first)?, number(last)?)), total })
-        }
+    let positions = after_unit(header, b"bytes ")?;
+    if let Some(total) = positions.strip_prefix(b"*/") {
+        return Some(ContentRange { positions: None, total: Some(number(total)?) });
     }
+    let (first, rest) = leading_number(positions)?;
+    let (last, rest) = leading_number(rest.strip_prefix(b"-")?)?;
+    let total = match rest.strip_prefix(b"/")? {
+        b"*" => None,
+        total => Some(number(total)?),
+    };
+    Some(ContentRange { positions: Some((first, last)), total })
 }
 
 /// `first-last`, `first-` or `-length`
 fn one_range(range: &[u8]) -> Option<RequestedRange> {
-    Some(match split_once(range, b'-')? {
-        (b"", length) => RequestedRange::Suffix { length: number(length)? },
-        (first, b"") => RequestedRange::From { first: number(first)? },
-        (first, last) => RequestedRange::Between { first: number(first)?, last: number(last)? },
+    if let Some(length) = range.strip_prefix(b"-") {
+        return Some(RequestedRange::Suffix { length: number(length)? });
+    }
+    let (first, rest) = leading_number(range)?;
+    Some(match rest.strip_prefix(b"-")? {
+        b"" => RequestedRange::From { first },
+        last => RequestedRange::Between { first, last: number(last)? },
     })
 }
 
@@ -41,11 +46,6 @@ fn one_range(range: &[u8]) -> Option<RequestedRange> {
 fn after_unit<'a>(header: &'a [u8], unit: &[u8; 6]) -> Option<&'a [u8]> {
     let (start, rest) = header.split_first_chunk::<6>()?;
     (start == unit || start.eq_ignore_ascii_case(unit)).then_some(rest)
-}
-
-fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
-    let at = text.iter().position(|byte| *byte == separator)?;
-    Some((&text[..at], &text[at + 1..]))
 }
 
 #[cfg(test)]

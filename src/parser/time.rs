@@ -41,7 +41,11 @@ pub(super) fn any(text: &[u8]) -> Option<Timestamp> {
 
 /// Numbers are microseconds; text says itself what it is.
 pub(super) fn in_microseconds(text: &[u8]) -> Option<Timestamp> {
-    number(text).map_or_else(|| textual(text), |microseconds| scaled(microseconds, 1))
+    number(text).map_or_else(|| textual(text), from_microseconds)
+}
+
+pub(super) fn from_microseconds(microseconds: u64) -> Option<Timestamp> {
+    scaled(microseconds, 1)
 }
 
 fn scaled(number: u64, factor: u64) -> Option<Timestamp> {

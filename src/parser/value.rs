@@ -96,11 +96,13 @@ fn means_absent(text: &[u8]) -> bool {
     }
 }
 
+/// So many digits always fit a `u64`.
+const LONGEST_THAT_FITS: usize = 19;
+
 /// Plain digits that fit a `u64`.
 #[inline]
 pub(super) fn number(text: &[u8]) -> Option<u64> {
-    // Nineteen digits always fit.
-    if text.is_empty() || text.len() > 19 {
+    if text.is_empty() || text.len() > LONGEST_THAT_FITS {
         return long_number(text);
     }
     let (words, tail) = text.as_chunks::<8>();
@@ -129,6 +131,35 @@ fn eight_digits(text: [u8; 8]) -> Option<u64> {
     let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
     Some((fours * 10_000 + (fours >> 32)) & 0xffff_ffff)
+}
+
+/// The number that `input` begins with, and what follows it.
+#[inline(always)]
+pub(super) fn leading_number(input: &[u8]) -> Option<(u64, &[u8])> {
+    let (mut sum, mut length) = (0, 0);
+    while length < 16
+        && let Some(word) = input.get(length..)?.first_chunk()
+        && let Some(eight) = eight_digits(*word)
+    {
+        sum = sum * 100_000_000 + eight;
+        length += 8;
+    }
+    while let Some(digit) = input.get(length).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10)
+    {
+        if length == LONGEST_THAT_FITS {
+            return long_leading_number(input);
+        }
+        sum = sum * 10 + u64::from(digit);
+        length += 1;
+    }
+    (length > 0).then(|| (sum, &input[length..]))
+}
+
+#[cold]
+fn long_leading_number(input: &[u8]) -> Option<(u64, &[u8])> {
+    let length = input.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = input.split_at(length);
+    Some((long_number(digits)?, rest))
 }
 
 #[cold]
@@ -176,12 +207,11 @@ fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
         (rest, gap) = (after, Some(0));
     }
     while !rest.is_empty() {
-        let length = rest.iter().take(5).take_while(|byte| HEX[usize::from(**byte)] < 16).count();
+        let (group, length) = group(rest);
         if length == 0 || length > 4 || count == 8 {
             return None;
         }
-        groups[count] =
-            rest[..length].iter().fold(0, |sum, byte| sum << 4 | u16::from(HEX[usize::from(*byte)]));
+        groups[count] = group;
         count += 1;
         rest = match &rest[length..] {
             [] => &[],
@@ -202,6 +232,20 @@ fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
         _ => return None,
     }
     Some(groups.into())
+}
+
+/// The group of digits that `input` begins with and how many they are, of which five are too many.
+#[inline(always)]
+fn group(input: &[u8]) -> (u16, usize) {
+    let digit = |byte: u8| u16::from(HEX[usize::from(byte)]);
+    if let [a, b, c, d, after, ..] = *input {
+        let [a, b, c, d] = [a, b, c, d].map(digit);
+        if (a | b | c | d) < 16 && digit(after) == 16 {
+            return (a << 12 | b << 8 | c << 4 | d, 4);
+        }
+    }
+    let digits = input.iter().take(5).map(|byte| digit(*byte)).take_while(|digit| *digit < 16);
+    digits.fold((0, 0), |(sum, length), digit| (sum << 4 | digit, length + 1))
 }
 
 /// What each byte is as a hexadecimal digit; 16 where it is none.
@@ -332,10 +376,13 @@ mod tests {
         }
 
         #[test]
-        fn any_number(value: u64, text in "[0-9]{0,6}[ -~]{0,2}[0-9]{0,14}") {
+        fn any_number(value: u64, text in "[0-9]{0,20}[ -~]{0,2}[0-9]{0,14}") {
             prop_assert_eq!(number(value.to_string().as_bytes()), Some(value));
             let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
             prop_assert_eq!(number(text.as_bytes()), text.parse().ok().filter(|_| is_plain));
+            let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+            let leading = leading_number(text.as_bytes()).map(|(number, rest)| (number, rest.len()));
+            prop_assert_eq!(leading, text[..digits].parse().ok().map(|number| (number, text.len() - digits)));
         }
     }
 }

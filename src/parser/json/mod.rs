@@ -9,6 +9,7 @@
 mod keys;
 mod known;
 mod string;
+mod version1;
 
 use nom::IResult;
 
@@ -19,6 +20,7 @@ use crate::event::Defect;
 pub(super) use keys::{Keys, Target};
 pub(super) use known::{known_keys, known_origins};
 pub(super) use string::unescape;
+pub(super) use version1::version_1;
 
 /// How deep arrays and objects may stand in one another.
 const MAX_DEPTH: usize = 128;

@@ -7,7 +7,12 @@ use crate::parser::value::{Kind, Value};
 /// A string with its quotes. Escapes are checked here, so that undoing them cannot fail.
 #[inline(always)]
 pub(super) fn string(input: &[u8]) -> Option<(&[u8], Value<'_>)> {
-    let [b'"', input @ ..] = input else { return None };
+    after_quote(input.strip_prefix(b"\"")?)
+}
+
+/// As above, of which the first quote was seen.
+#[inline(always)]
+pub(super) fn after_quote(input: &[u8]) -> Option<(&[u8], Value<'_>)> {
     let mut end = special(input)?;
     let mut kind = Kind::Plain;
     if input[end] == b'\\' {
@@ -32,31 +37,48 @@ fn end_after_escapes(input: &[u8], mut at: usize) -> Option<usize> {
     Some(at)
 }
 
-/// Where the first quote or backslash is. Eight bytes at a time, for most strings are short; `memchr` takes
-/// over where one is not.
+/// Where the first quote or backslash is. Most strings are shorter than a window.
 #[inline(always)]
 fn special(input: &[u8]) -> Option<usize> {
-    const SHORT: usize = 4;
-    let (words, _) = input.as_chunks::<8>();
-    for (index, word) in words.iter().take(SHORT).enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let hits = zero_bytes(word ^ 0x2222_2222_2222_2222) | zero_bytes(word ^ 0x5c5c_5c5c_5c5c_5c5c);
-        if hits != 0 {
-            return Some(index * 8 + hits.trailing_zeros() as usize / 8);
+    let mut at = 0;
+    while let Some(window) = input.get(at..)?.first_chunk() {
+        match marks(window) {
+            0 => at += WINDOW,
+            marks => return Some(at + marks.trailing_zeros() as usize),
         }
     }
-    long_special(input, words.len().min(SHORT) * 8)
+    memchr2(b'"', b'\\', &input[at..]).map(|found| at + found)
 }
 
-#[inline(never)]
-fn long_special(input: &[u8], from: usize) -> Option<usize> {
-    memchr2(b'"', b'\\', &input[from..]).map(|at| from + at)
+/// Bytes that are looked at together.
+const WINDOW: usize = 16;
+
+/// A bit for each quote and backslash.
+#[inline(always)]
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "half of the time that plain numbers would take for it")]
+fn marks(window: &[u8; WINDOW]) -> u32 {
+    // SAFETY: SSE2 is a part of x86-64.
+    unsafe { marks_by_sse2(window) }
 }
 
-/// Marks the lowest zero byte with its high bit; bits above that may be wrong.
 #[inline]
-const fn zero_bytes(word: u64) -> u64 {
-    word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "sse2")]
+fn marks_by_sse2(window: &[u8; WINDOW]) -> u32 {
+    use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8};
+    let bits = u128::from_le_bytes(*window);
+    let bytes = _mm_set_epi64x((bits >> 64) as i64, bits as i64);
+    let quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"' as i8));
+    let backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\' as i8));
+    _mm_movemask_epi8(_mm_or_si128(quotes, backslashes)) as u32
+}
+
+#[inline(always)]
+#[cfg(not(target_arch = "x86_64"))]
+fn marks(window: &[u8; WINDOW]) -> u32 {
+    let mark = |(at, byte): (usize, &u8)| u32::from(matches!(byte, b'"' | b'\\')) << at;
+    window.iter().enumerate().map(mark).sum()
 }
 
 /// What a string's escapes stand for. Only for what [`string`] has checked; a stray backslash is kept.

@@ -1,0 +1,208 @@
+//! Version 1 lines as Fastly writes them: one key after the other, without a space.
+//!
+//! All lines of that format have the same keys in the same order, so they need no search for keys, no table of them and
+//! no draft: each key is compared with the one that must come, and each value is read where it stands. This is how
+//! nearly every line is read. One that is different in anything, be it broken or a request all the same, is left to the
+//! parser of any object: a request from here is the one that would come from there.
+
+use super::string;
+use crate::event::Request;
+use crate::parser::range::{content_range, requested_range};
+use crate::parser::time::from_microseconds;
+use crate::parser::value::{self, Reading, Value};
+use crate::units::{ByteCount, Country};
+
+/// Reads a whole line; None does not mean that it is no request.
+pub(in crate::parser) fn version_1(line: &[u8]) -> Option<Request<'_>> {
+    let mut line = Unread(line);
+    line.pass(br#"{"v":1,"id":""#)?;
+    let id = line.text()?;
+    line.pass(br#","start_us":"#)?;
+    let start = from_microseconds(line.number()?)?;
+    line.pass(br#","elapsed_us":"#)?;
+    let elapsed_us = Some(line.number()?);
+    line.pass(br#","ip":""#)?;
+    let Reading::Good(address) = line.text()?.read(value::address) else { return None };
+    line.pass(br#","method":""#)?;
+    let method = line.text()?.text();
+    line.pass(br#","host":""#)?;
+    let host = line.text()?.text();
+    line.pass(br#","url":""#)?;
+    let url = line.text()?.text()?;
+    line.pass(br#","range":""#)?;
+    let range = line.text()?.text().map(|header| requested_range(&header));
+    line.pass(br#","status":"#)?;
+    let status = line.number()?.try_into().ok()?;
+    line.pass(br#","body_bytes":"#)?;
+    let body_bytes = ByteCount(line.number().filter(|count| i64::try_from(*count).is_ok())?);
+    line.pass(br#","content_range":""#)?;
+    let content_range = line.text()?.read(content_range).good();
+    line.pass(br#","completed":"#)?;
+    let completed = Some(line.boolean()?);
+    line.pass(br#","ua":""#)?;
+    let user_agent = line.text()?.text();
+    line.pass(br#","referer":""#)?;
+    let referer = line.text()?.text();
+    line.pass(br#","country":""#)?;
+    let country = line.text()?.text().map_or(Country::UNKNOWN, |code| Country::parse(&code));
+    line.pass(br#","region":""#)?;
+    let region = line.text()?.text();
+    line.pass(br#","asn":"#)?;
+    let asn = line.number()?.try_into().ok();
+    line.pass(br#","proxy_type":""#)?;
+    let proxy_type = line.text()?.text();
+    line.pass(br#","proxy_desc":""#)?;
+    let proxy_description = line.text()?.text();
+    line.pass(br#","pop":""#)?;
+    let pop = line.text()?.text();
+    line.pass(br#","state":""#)?;
+    let cache_state = line.text()?.text();
+    line.pass(br#","edge":"#)?;
+    let edge = Some(line.boolean()?);
+    line.pass(br#","inner":"#)?;
+    let inner = Some(line.boolean()?);
+    line.pass(b"}")?;
+    line.0.is_empty().then_some(Request {
+        start,
+        address,
+        url,
+        status,
+        body_bytes,
+        id: id.text(),
+        elapsed_us,
+        method,
+        host,
+        range,
+        content_range,
+        completed,
+        user_agent,
+        referer,
+        country,
+        region,
+        asn,
+        proxy_type,
+        proxy_description,
+        pop,
+        cache_state,
+        edge,
+        inner,
+    })
+}
+
+/// What is left of a line.
+struct Unread<'a>(&'a [u8]);
+
+impl<'a> Unread<'a> {
+    #[inline(always)]
+    fn pass<const N: usize>(&mut self, expected: &[u8; N]) -> Option<()> {
+        self.0 = self.0.strip_prefix(expected)?;
+        Some(())
+    }
+
+    /// A text whose first quote was passed, and its last quote.
+    #[inline(always)]
+    fn text(&mut self) -> Option<Value<'a>> {
+        let (rest, value) = string::after_quote(self.0)?;
+        self.0 = rest;
+        Some(value)
+    }
+
+    /// A number without sign and fraction.
+    #[inline(always)]
+    fn number(&mut self) -> Option<u64> {
+        let (number, rest) = value::leading_number(self.0)?;
+        // Of more digits, none of them a leading zero.
+        let is_short = self.0.len() - rest.len() == 1;
+        if self.0[0] == b'0' && !is_short {
+            return None;
+        }
+        self.0 = rest;
+        Some(number)
+    }
+
+    #[inline(always)]
+    fn boolean(&mut self) -> Option<bool> {
+        let (word, rest) = self.0.split_first_chunk::<4>()?;
+        match (word, rest) {
+            (b"true", rest) => {
+                self.0 = rest;
+                Some(true)
+            }
+            (b"fals", [b'e', rest @ ..]) => {
+                self.0 = rest;
+                Some(false)
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::Malformed;
+    use crate::parser::{LineParser, any_object};
+
+    const LINE: &str = concat!(
+        r#"{"v":1,"id":"4c4f7468fb","start_us":1795134066426494,"elapsed_us":1193673367,"#,
+        r#""ip":"2001:db8:ac5e::1411","method":"GET","host":"cdn.example","url":"/podcast/ledger/225.mp3?a=b","#,
+        r#""range":"bytes=0-99","status":206,"body_bytes":100,"content_range":"bytes 0-99/40581287","completed":true,"#,
+        r#""ua":"Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) \"x\"","referer":"","country":"US","region":"TX","asn":7922,"#,
+        r#""proxy_type":"","proxy_desc":"","pop":"DEN","state":"MISS-CLUSTER","edge":true,"inner":false}"#,
+    );
+
+    fn as_any_object(line: &[u8]) -> Result<Request<'_>, Malformed> {
+        any_object(line, &super::super::known_keys())
+    }
+
+    #[test]
+    fn lines_as_fastly_writes_them() {
+        for line in [LINE, &LINE.replace("2001:db8:ac5e::1411", "192.0.2.1"), &LINE.replace("206", "9")] {
+            let request = version_1(line.as_bytes());
+            assert!(request.is_some(), "{line}");
+            assert_eq!(request, as_any_object(line.as_bytes()).ok());
+        }
+    }
+
+    #[test]
+    fn all_else_is_left_to_the_other_parser() {
+        for (part, other) in [
+            ("1193673367", "0123"),
+            ("1193673367", "12.5"),
+            ("1193673367", ""),
+            ("40581287\"", "40581287\" "),
+            ("206", "65536"),
+            ("100,", "9223372036854775808,"),
+            ("\"/podcast/ledger/225.mp3?a=b\"", "\"\""),
+            ("\"v\":1", "\"v\":2"),
+            ("false}", "false} "),
+            ("false}", "falsy}"),
+            ("false}", "false"),
+            ("completed", "ended"),
+        ] {
+            assert_eq!(version_1(LINE.replacen(part, other, 1).as_bytes()), None, "{part} {other}");
+        }
+    }
+
+    proptest! {
+        /// Whatever is put in wherever: where this gives a request, any object's parser gives the same.
+        #[test]
+        fn never_another_request(edits in prop::collection::vec(
+            (0..LINE.len(), 0..3usize, prop::sample::select(vec!["", "0", "9", "-", "\"", "\\", "\\u0041", ",", "}", " ", "null", "(null)", "\"-\"", "true", "é"])),
+            0..3,
+        )) {
+            let mut line = LINE.as_bytes().to_vec();
+            for (at, length, text) in edits {
+                let at = at.min(line.len());
+                let end = (at + length).min(line.len());
+                line.splice(at..end, text.bytes());
+            }
+            if let Some(request) = version_1(&line) {
+                prop_assert_eq!(as_any_object(&line), Ok(request.clone()));
+                prop_assert_eq!(LineParser::json().parse(&line), Ok(request));
+            }
+        }
+    }
+}
