@@ -7,7 +7,6 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use crate::units::{ByteCount, Country, Timestamp};
 
@@ -61,7 +60,7 @@ pub struct Request<'a> {
 impl Request<'_> {
     /// When the request ended, as far as the line tells: its start where it has no duration.
     pub fn end(&self) -> Timestamp {
-        self.start.plus(Duration::from_micros(self.elapsed_us.unwrap_or(0)))
+        self.start.plus_micros(self.elapsed_us.unwrap_or(0))
     }
 }
 

@@ -46,7 +46,8 @@ pub fn is_datacenter(request: &Request<'_>, address: ClientAddress, lists: &List
 }
 
 pub fn is_vpn(request: &Request<'_>) -> bool {
-    VPN_KINDS.into_iter().any(|(kind, _)| is(&request.proxy_description, kind))
+    let is_kind = |description: &[u8]| VPN_KINDS.iter().any(|(kind, _)| *kind == description);
+    request.proxy_description.as_deref().is_some_and(is_kind)
 }
 
 fn is(field: &Option<crate::event::Text<'_>>, value: &[u8]) -> bool {

@@ -108,7 +108,14 @@ impl Coverage {
 
     /// How many of the bytes in `[low, high)` are in the set.
     pub fn covered(&self, low: u64, high: u64) -> u64 {
-        self.iter().map(|range| range.clipped(low, high).len().0).sum()
+        let covered = |range: ByteRange| range.clipped(low, high).len().0;
+        match &self.0 {
+            // One that is not used covers nothing.
+            Repr::Inline(slots) => {
+                slots.iter().map(|&[start, end]| covered(ByteRange::new(start.into(), end.into()))).sum()
+            }
+            Repr::Heap(heap) => heap.ranges.iter().copied().map(covered).sum(),
+        }
     }
 }
 

@@ -290,16 +290,21 @@ impl Engine {
         let lists = &self.policy.lists;
         let address = known.address;
         let included = || lists.included.contains(address, request.asn);
-        let applies = |reason| match reason {
-            Reason::Watch => agent.is_watch,
-            Reason::Bot => agent.bot.is_some(),
-            Reason::Datacenter => is_datacenter(request, address, lists) && !included(),
-            Reason::Vpn => is_vpn(request) && !included(),
-            _ => (agent.blocked.is_some() || lists.blocked.contains(address, request.asn)) && !included(),
-        };
-        [Reason::Watch, Reason::Bot, Reason::Datacenter, Reason::Vpn, Reason::Blocked]
-            .into_iter()
-            .find(|reason| applies(*reason) && self.policy.filters.is_on(*reason))
+        let is_on = |reason| self.policy.filters.is_on(reason);
+        if agent.is_watch && is_on(Reason::Watch) {
+            return Some(Reason::Watch);
+        }
+        if agent.bot.is_some() && is_on(Reason::Bot) {
+            return Some(Reason::Bot);
+        }
+        if is_datacenter(request, address, lists) && is_on(Reason::Datacenter) && !included() {
+            return Some(Reason::Datacenter);
+        }
+        if is_vpn(request) && is_on(Reason::Vpn) && !included() {
+            return Some(Reason::Vpn);
+        }
+        let is_blocked = agent.blocked.is_some() || lists.blocked.contains(address, request.asn);
+        (is_blocked && is_on(Reason::Blocked) && !included()).then_some(Reason::Blocked)
     }
 
     fn look_up(&mut self, request: &Request<'_>) -> KnownAgent {

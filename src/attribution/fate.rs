@@ -113,6 +113,17 @@ impl Fate {
         }
     }
 
+    pub const COUNT: usize = 1 + Reason::ALL.len() + Defect::ALL.len();
+
+    /// Its place among [`Fate::all`].
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Valid => 0,
+            Self::Ignored(reason) => 1 + reason as usize,
+            Self::Malformed(defect) => 1 + Reason::ALL.len() + defect as usize,
+        }
+    }
+
     /// Every fate there is, in a fixed order.
     pub fn all() -> impl Iterator<Item = Self> {
         std::iter::once(Self::Valid)

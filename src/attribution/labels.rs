@@ -29,21 +29,37 @@ pub struct LabelSet {
     recent: Vec<(Packed, LabelId)>,
 }
 
-/// A text of up to seven bytes with its length; most labels are codes. Never zero.
-type Packed = u64;
+/// A text of up to sixteen bytes, its ends where it is longer than eight, and its length; most labels are codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Packed {
+    first: u64,
+    last: u64,
+    length: usize,
+}
 
 const RECENT: usize = 1 << 8;
 
-fn packed(text: &[u8]) -> Option<Packed> {
-    if text.len() > 7 {
-        return None;
-    }
-    let bytes = text.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
-    Some(bytes << 8 | (text.len() as u64 + 1))
-}
+impl Packed {
+    /// Of no text.
+    const NOTHING: Self = Self { first: 0, last: 0, length: usize::MAX };
 
-fn place_of(packed: Packed) -> usize {
-    (packed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize
+    fn new(text: &[u8]) -> Option<Self> {
+        let length = text.len();
+        let word = |bytes: Option<&[u8; 8]>| bytes.map(|bytes| u64::from_le_bytes(*bytes));
+        let half = |bytes: Option<&[u8; 4]>| bytes.map(|bytes| u64::from(u32::from_le_bytes(*bytes)));
+        let (first, last) = match length {
+            0..=3 => (text.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)), 0),
+            4..=7 => (half(text.first_chunk())?, half(text.last_chunk())?),
+            8..=16 => (word(text.first_chunk())?, word(text.last_chunk())?),
+            _ => return None,
+        };
+        Some(Self { first, last, length })
+    }
+
+    fn place(self) -> usize {
+        let sum = self.first.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.last.wrapping_mul(0xd6e8_feb8_6659_fd93);
+        (sum >> 56) as usize
+    }
 }
 
 impl LabelSet {
@@ -55,7 +71,7 @@ impl LabelSet {
             texts: Vec::new(),
             ids: HashTable::new(),
             hasher: foldhash::fast::FixedState::default(),
-            recent: vec![(0, LabelId::ABSENT); RECENT],
+            recent: vec![(Packed::NOTHING, LabelId::ABSENT); RECENT],
         };
         assert_eq!(set.intern(b""), LabelId::ABSENT);
         assert_eq!(set.intern(Self::OTHER.as_bytes()), LabelId::OTHER);
@@ -65,13 +81,13 @@ impl LabelSet {
 
     /// The id of a text; an empty one is [`LabelId::ABSENT`], one past the bound [`LabelId::OTHER`].
     pub fn intern(&mut self, text: &[u8]) -> LabelId {
-        let Some(packed) = packed(text) else { return self.intern_any(text) };
-        let (known, id) = self.recent[place_of(packed)];
+        let Some(packed) = Packed::new(text) else { return self.intern_any(text) };
+        let (known, id) = self.recent[packed.place()];
         if known == packed {
             return id;
         }
         let id = self.intern_any(text);
-        self.recent[place_of(packed)] = (packed, id);
+        self.recent[packed.place()] = (packed, id);
         id
     }
 
@@ -194,6 +210,28 @@ mod tests {
         assert_eq!(set.intern(b"JFK"), LabelId::OTHER);
         assert_eq!([set.text(fra), set.text(lhr), set.text(LabelId::OTHER)], ["FRA", "LHR", "(other)"]);
         assert_eq!((set.text(LabelId::ABSENT), set.count()), ("", 4));
+    }
+
+    #[test]
+    fn texts_of_any_length_are_told_apart() {
+        let mut set = LabelSet::new(1_000);
+        let texts: Vec<Vec<u8>> = (1..40usize)
+            .flat_map(|length| {
+                let text = vec![b'a'; length];
+                let differing = move |at: usize| {
+                    let mut text = text.clone();
+                    text[at] = b'b';
+                    text
+                };
+                [vec![b'a'; length]].into_iter().chain((0..length).map(differing))
+            })
+            .collect();
+        let ids: Vec<LabelId> = texts.iter().map(|text| set.intern(text)).collect();
+        for _ in 0..2 {
+            for (text, id) in texts.iter().zip(&ids) {
+                assert_eq!((set.intern(text), set.text(*id).as_bytes()), (*id, &text[..]));
+            }
+        }
     }
 
     #[test]

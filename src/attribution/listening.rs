@@ -58,12 +58,13 @@ impl Progress {
         {
             let (start, end) = (range.start - audio_start, range.end - audio_start);
             // The first bin that begins at `start` or later; the bins that end at `end` or before.
-            let first = hundredths(start, content);
-            let ended = if end == content { BINS } else { hundredths(end + 1, content) - 1 };
+            let first = if start == 0 { 0 } else { hundredths(start, content).0 };
+            let (begun, begun_at_next) = hundredths(end, content);
+            let ended = if end == content { BINS } else { begun_at_next - 1 };
             if first < ended {
                 progress.covered |= (u128::MAX >> (128 - u32::from(ended))) & (u128::MAX << first);
             }
-            progress.furthest = Some(hundredths(end, content) - 1);
+            progress.furthest = Some(begun - 1);
         }
         progress
     }
@@ -88,15 +89,20 @@ impl Progress {
     }
 }
 
-/// ⌈100 × bytes ÷ content⌉, for `bytes` up to `content`.
-fn hundredths(bytes: u64, content: u64) -> u8 {
-    let share = match bytes.checked_mul(BINS.into()) {
-        Some(product) => product.div_ceil(content),
+/// ⌈100 × bytes ÷ content⌉, and the same of a byte more; for `bytes` up to `content`, which is at least 100.
+fn hundredths(bytes: u64, content: u64) -> (u8, u8) {
+    let (whole, rest) = match bytes.checked_mul(BINS.into()) {
+        Some(product) => (product / content, product % content),
         None => {
-            u64::try_from((u128::from(bytes) * u128::from(BINS)).div_ceil(content.into())).unwrap_or(u64::MAX)
+            let (product, content) = (u128::from(bytes) * u128::from(BINS), u128::from(content));
+            let fits = |share: u128| u64::try_from(share).expect("no more than 100, or less than the content");
+            (fits(product / content), fits(product % content))
         }
     };
-    u8::try_from(share).expect("no more bytes than content")
+    let whole = u8::try_from(whole).expect("no more bytes than content");
+    // A hundredth more takes at most one further.
+    let further = u8::from(rest > content - u64::from(BINS));
+    (whole + u8::from(rest > 0), whole + 1 + further)
 }
 
 #[cfg(test)]

@@ -56,6 +56,7 @@ impl fmt::Display for Listed<'_> {
 pub struct BadNetwork(pub String);
 
 impl NetworkList {
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.networks.is_empty() && self.systems.is_empty()
     }
@@ -93,8 +94,9 @@ impl NetworkList {
         Ok(())
     }
 
+    #[inline]
     pub fn contains(&self, address: ClientAddress, asn: Option<u32>) -> bool {
-        self.find(address, asn).is_some()
+        !self.is_empty() && self.find(address, asn).is_some()
     }
 
     /// The entry that holds the address.

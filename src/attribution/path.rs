@@ -14,6 +14,21 @@ pub fn raw_path(url: &[u8]) -> &[u8] {
     &url[..memchr::memchr(b'?', url).unwrap_or(url.len())]
 }
 
+/// The path of a URL, decoded; `room` is for one with escapes.
+pub fn decoded_path<'a>(url: &'a [u8], room: &'a mut Vec<u8>) -> &'a [u8] {
+    // Nearly all have neither a query nor an escape.
+    if url.first() == Some(&b'/') && memchr::memchr2(b'?', b'%', url).is_none() {
+        return url;
+    }
+    let path = raw_path(url);
+    if memchr::memchr(b'%', path).is_none() {
+        return path;
+    }
+    room.clear();
+    room.extend(percent_encoding::percent_decode(path));
+    room
+}
+
 /// What follows `http://host` or `https://host`.
 fn after_authority(url: &[u8]) -> Option<&[u8]> {
     let rest = [&b"http://"[..], b"https://"].into_iter().find_map(|scheme| {
@@ -91,6 +106,15 @@ mod tests {
             ("/a+b", "/a+b"),
         ] {
             assert_eq!(percent_decoded(raw.as_bytes()).as_ref(), expected.as_bytes(), "{raw}");
+        }
+    }
+
+    #[test]
+    fn both_at_once() {
+        let mut room = Vec::new();
+        for url in ["/a/b.mp3", "/a/b.mp3?x=%41", "/a%20b.mp3?x", "https://host/a%20b", "/100%", "a%20b", "", "?"] {
+            let path = percent_decoded(raw_path(url.as_bytes())).into_owned();
+            assert_eq!(decoded_path(url.as_bytes(), &mut room), path, "{url}");
         }
     }
 

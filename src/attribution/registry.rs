@@ -6,13 +6,17 @@
 //! A host is compared only where the catalogue's entry has one and the line has one too. Episodes are never taken out:
 //! one that vanishes from the catalogue is still being fetched. Ids are given out in order and never reused.
 
+use std::mem;
+
 use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::episode::Episode;
-use super::path::{derived_slugs, percent_decoded, raw_path};
+use super::path::{decoded_path, derived_slugs, percent_decoded, raw_path};
 use super::verdict::FileFacts;
 use crate::units::{EpisodeId, ShowId, Timestamp};
+
+const MICROS_PER_HOUR: u64 = 3_600_000_000;
 
 /// Where episodes come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +47,9 @@ pub struct Registry {
     /// Slugs of the shows, indexed by [`ShowId`].
     shows: Vec<String>,
     show_ids: HashMap<String, ShowId>,
+    /// For a path with escapes, so that each needs no memory of its own.
+    #[serde(skip)]
+    room: Vec<u8>,
 }
 
 /// Where an episode is, or was: with a host only where that is known.
@@ -83,7 +90,8 @@ impl Facts {
     /// Whole hours from publication to `start`; None without a publication or before it.
     pub fn age_hours(&self, start: Timestamp) -> Option<u16> {
         let published = self.published_at.filter(|published| *published <= start)?;
-        Some(u16::try_from(start.since(published).as_secs() / 3_600).unwrap_or(u16::MAX))
+        let hours = start.micros_since(published) / MICROS_PER_HOUR;
+        Some(u16::try_from(hours).unwrap_or(u16::MAX))
     }
 }
 
@@ -100,6 +108,7 @@ impl Registry {
             by_slug: HashMap::new(),
             shows: Vec::new(),
             show_ids: HashMap::new(),
+            room: Vec::new(),
         }
     }
 
@@ -174,12 +183,14 @@ impl Registry {
     }
 
     pub fn resolve(&mut self, url: &[u8], host: Option<&[u8]>) -> Resolved {
-        let path = percent_decoded(raw_path(url));
-        let feed = !self.feeds.is_empty() && self.feeds.contains(path.as_ref());
-        let episode = match self.by_path.get(path.as_ref()) {
+        let mut room = mem::take(&mut self.room);
+        let path = decoded_path(url, &mut room);
+        let feed = !self.feeds.is_empty() && self.feeds.contains(path);
+        let episode = match self.by_path.get(path) {
             Some(places) => places.iter().find(|place| place.is_served_by(host)).map(|place| place.episode),
-            None => self.derive(path.as_ref()),
+            None => self.derive(path),
         };
+        self.room = room;
         Resolved { feed, episode }
     }
 

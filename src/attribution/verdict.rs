@@ -125,6 +125,8 @@ impl Received {
         let unplaced = unplaced.min(size - union);
         let downloaded = match facts.needed_content(size, thresholds) {
             None => union + unplaced >= size,
+            // Nearly all have no tag.
+            Some(needed) if facts.audio_start == 0 => union + unplaced >= needed,
             Some(needed) => coverage.covered(facts.audio_start, size) + unplaced >= needed,
         };
         Verdict { downloaded, delivered: ByteCount(union + unplaced) }
@@ -153,11 +155,17 @@ impl Received {
 /// Bytes of content that make a download: ⌈listen_ms × content ÷ duration⌉.
 fn needed_bytes(content: u64, duration_ms: Option<u64>, thresholds: &Thresholds) -> u64 {
     let Some(duration_ms) = duration_ms else { return assumed_bytes(thresholds) };
+    if let Some(product) = thresholds.listen_ms.checked_mul(content) {
+        return product.div_ceil(duration_ms);
+    }
     let needed = (u128::from(thresholds.listen_ms) * u128::from(content)).div_ceil(duration_ms.into());
     u64::try_from(needed).unwrap_or(u64::MAX)
 }
 
 fn assumed_bytes(thresholds: &Thresholds) -> u64 {
+    if let Some(product) = thresholds.listen_ms.checked_mul(thresholds.assumed_bytes_per_second) {
+        return product.div_ceil(1000);
+    }
     let bytes = u128::from(thresholds.listen_ms) * u128::from(thresholds.assumed_bytes_per_second);
     u64::try_from(bytes.div_ceil(1000)).unwrap_or(u64::MAX)
 }

@@ -196,7 +196,7 @@ fn numbers(size: Option<u64>, sums: &EpisodeDay) -> [Value; 7] {
 
 fn fate_rows<P>(tally: &Tally<P>) -> Rows {
     let mut rows = Rows::new(&["fate", "reason", "requests", "body_bytes"]);
-    for (fate, count) in &tally.fates {
+    for (fate, count) in tally.fates() {
         let reason = fate.reason().map_or(Value::Null, Value::from);
         rows.push(vec![fate.name().into(), reason, count.requests.into(), count.body_bytes.into()]);
     }

@@ -3,7 +3,6 @@
 //! On several threads, lines are taken in rounds: each thread parses a part of the round's lines, then checks its share of
 //! ids, then counts its share of listeners. Threads live for a step; within a step none waits for another.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::thread;
 
@@ -22,7 +21,8 @@ pub type EachLines<'e> = dyn FnMut(&[Line<'_>]) -> io::Result<()> + 'e;
 /// All that was counted.
 pub struct Tally<P> {
     pub sums: EpisodeSums<P>,
-    pub fates: BTreeMap<Fate, LineCount>,
+    /// By [`Fate::index`].
+    fates: [LineCount; Fate::COUNT],
 }
 
 /// How lines are counted.
@@ -31,9 +31,16 @@ pub struct Counting {
     pub receipt: Receipt,
 }
 
+impl<P> Tally<P> {
+    /// The fates that lines had, in order.
+    pub fn fates(&self) -> impl Iterator<Item = (Fate, LineCount)> {
+        Fate::all().zip(self.fates).filter(|(_, count)| count.requests > 0)
+    }
+}
+
 impl<P: Period> Tally<P> {
     fn new() -> Self {
-        Self { sums: EpisodeSums::default(), fates: BTreeMap::new() }
+        Self { sums: EpisodeSums::default(), fates: [LineCount::default(); Fate::COUNT] }
     }
 
     fn add(&mut self, outcome: &Outcome, changes: &[Change]) {
@@ -43,15 +50,15 @@ impl<P: Period> Tally<P> {
 
     fn add_fate(&mut self, fate: Fate, body_bytes: ByteCount) {
         let body_bytes = i64::try_from(body_bytes.0).unwrap_or(i64::MAX);
-        self.fates.entry(fate).or_default().add(&LineCount { requests: 1, body_bytes });
+        self.fates[fate.index()].add(&LineCount { requests: 1, body_bytes });
     }
 
     fn merge(mut self, other: Self) -> Self {
         for (key, sums) in other.sums {
             self.sums.entry(key).or_default().add(&sums);
         }
-        for (fate, count) in other.fates {
-            self.fates.entry(fate).or_default().add(&count);
+        for (fate, count) in self.fates.iter_mut().zip(&other.fates) {
+            fate.add(count);
         }
         self
     }

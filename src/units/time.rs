@@ -62,7 +62,18 @@ impl Timestamp {
 
     /// How much later this is than `earlier`; zero if it is not.
     pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+        Duration::from_micros(self.micros_since(earlier))
+    }
+
+    /// As [`Timestamp::plus`].
+    pub fn plus_micros(self, micros: u64) -> Self {
+        let micros = i64::try_from(micros).unwrap_or(i64::MAX);
+        Self(self.0.saturating_add(micros).min(Self::MAX_MICROS))
+    }
+
+    /// As [`Timestamp::since`].
+    pub fn micros_since(self, earlier: Self) -> u64 {
+        u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)
     }
 
     pub fn to_utc(self) -> DateTime<Utc> {

@@ -2,7 +2,6 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -72,7 +71,7 @@ impl Session {
     }
 
     fn contribution(&self, day: UtcDay, rules: Rules<'_>) -> Contribution {
-        let after_midnight = |micros: U40| day.start().plus(Duration::from_micros(micros.get()));
+        let after_midnight = |micros: U40| day.start().plus_micros(micros.get());
         let times = Times { start: after_midnight(self.first_start), end: after_midnight(self.last_end) };
         Contribution::of(&self.received, times, self.origin, self.agent, rules)
     }
@@ -87,7 +86,7 @@ impl Session {
 }
 
 fn since_midnight(time: Timestamp, day: UtcDay) -> U40 {
-    U40::saturating(u64::try_from(time.since(day.start()).as_micros()).unwrap_or(u64::MAX))
+    U40::saturating(time.micros_since(day.start()))
 }
 
 /// The listener key is a keyed hash already; the episode only has to be folded in.
