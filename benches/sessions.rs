@@ -129,7 +129,7 @@ impl Counting {
                 .collect();
             let parsed_at = cpu_nanos();
             let Self { engine, reach, .. } = self;
-            engine.observe_all(parsed.iter().map(|line| ((), line)), receipt, |(), _, outcome, changes| {
+            engine.observe_all(parsed.iter().map(|line| ((), line)), receipt, |(), outcome, changes| {
                 delta.add_line(receipt.source, outcome, changes);
                 reach.add_line(outcome);
             });

@@ -37,7 +37,7 @@ fn count<'l>(
     delta: &mut Delta,
     lines: impl Iterator<Item = impl Borrow<Result<Request<'l>, Malformed>>>,
 ) {
-    engine.observe_all(lines.map(|line| ((), line)), receipt(), |(), _, outcome, changes| {
+    engine.observe_all(lines.map(|line| ((), line)), receipt(), |(), outcome, changes| {
         delta.add_line(SourceId(0), outcome, changes);
     });
 }

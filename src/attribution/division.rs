@@ -6,28 +6,26 @@
 //! | ids that came before | several sets, each with some of the ids; lines are numbered through |
 //! | episodes that no catalogue names | one registry, in the order of the lines; the engines follow it |
 //!
-//! For files only: no day closes, and all lines have the same receipt. Whoever uses this brings the threads; nothing here
-//! waits for anything. The atomics are for writing to what is shared, each by one thread, and order nothing.
+//! Lines are prepared by whichever engine; what passes from one to another are prepared lines, without their text.
+//!
+//! For files only: no day closes, and all lines have the same receipt. Sums by episode only, for labels are each engine's
+//! own. Whoever uses this brings the threads; nothing here waits for anything.
 
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::engine::{Engine, check_nature};
+use super::engine::{Engine, Found, Prepared};
 use super::episode::Episode;
+use super::fate::Reason;
 use super::listener::{ClientAddress, Secret};
 use super::outcome::{Outcome, Receipt};
 use super::redelivery::{IdHash, SeenIds};
 use super::registry::Registry;
 use super::session::Change;
 use crate::event::{Malformed, Request};
-use crate::units::ByteCount;
 
 /// What all engines have in common.
 #[derive(Debug)]
 pub struct Division {
-    shares: usize,
-    /// Hashes ids as all shares do.
-    ids: SeenIds,
     registry: Registry,
     /// Lines with ids so far, modulo 2³².
     lines_with_ids: u32,
@@ -37,55 +35,138 @@ pub struct Division {
 #[derive(Clone, Debug)]
 pub struct Share {
     index: usize,
+    shares: usize,
     engine: Engine,
     ids: SeenIds,
 }
 
-/// Some consecutive lines, parsed and assigned.
+/// Some consecutive lines, prepared.
 #[derive(Debug)]
-pub struct Chunk<'l> {
-    lines: Vec<Result<Request<'l>, Malformed>>,
-    assigned: Vec<Assigned>,
+pub struct Chunk {
+    /// By the share that counts them, each in their order.
+    lines: Vec<Vec<Prepared>>,
+    /// By the share that checks them, each in the order of their lines.
+    ids: Vec<Vec<Id>>,
     with_ids: u32,
 }
 
-/// Kept apart from the lines, for every thread reads all of it.
-#[derive(Debug)]
-struct Assigned {
-    id: Option<IdHash>,
-    share: usize,
-    redelivered: AtomicBool,
+/// Of a line, which is so many lines with ids behind the first of its chunk.
+#[derive(Clone, Copy, Debug)]
+struct Id {
+    hash: IdHash,
+    number: u32,
+    place: Place,
 }
+
+/// Where a chunk has a line.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    share: usize,
+    at: usize,
+}
+
+/// A line that came before.
+#[derive(Clone, Copy, Debug)]
+pub struct Repeat {
+    chunk: usize,
+    place: Place,
+}
+
+/// A line whose path may be a new episode's.
+#[derive(Debug)]
+pub struct Pending<'l> {
+    place: Place,
+    request: Request<'l>,
+}
+
+/// How many ids ahead of the one that is checked memory is read.
+const READ_AHEAD: usize = 16;
 
 impl Division {
     /// Divides the work of an engine that has not counted yet.
-    pub fn new(engine: Engine, secret: Secret, shares: usize) -> (Self, Vec<Share>) {
+    pub fn new(engine: Engine, secret: Secret, shares: usize) -> (Self, Vec<(Share, Chunk)>) {
         let ids = SeenIds::new(secret, engine.policy().redelivery.0);
         let registry = engine.registry().clone();
         let engine = engine.following();
-        let share = |index| Share { index, engine: engine.clone(), ids: ids.clone() };
-        let all = (0..shares).map(share).collect();
-        (Self { shares, ids, registry, lines_with_ids: 0 }, all)
+        let share = |index| Share { index, shares, engine: engine.clone(), ids: ids.clone() };
+        let all = (0..shares).map(|index| (share(index), Chunk::new(shares))).collect();
+        (Self { registry, lines_with_ids: 0 }, all)
     }
 
-    /// Assigns lines to shares. Any thread may do this for any chunk.
-    pub fn assign<'l>(&self, lines: impl Iterator<Item = Result<Request<'l>, Malformed>>) -> Chunk<'l> {
-        let count = lines.size_hint().0;
-        let (parsed, assigned) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        let mut chunk = Chunk { lines: parsed, assigned, with_ids: 0 };
-        for mut line in lines {
-            let mut assigned = Assigned { id: None, share: 0, redelivered: AtomicBool::new(false) };
-            if let Ok(request) = &mut line {
-                assigned.share = self.share_of(request);
-                // The engines need not know it any more.
-                let id = request.id.take().filter(|_| check_nature(request).is_none());
-                assigned.id = id.map(|id| self.ids.hash(&id));
-            }
-            chunk.with_ids = chunk.with_ids.wrapping_add(assigned.id.is_some().into());
-            chunk.lines.push(line);
-            chunk.assigned.push(assigned);
+    /// The episodes that are new in consecutive chunks. All shares have to learn them before they go on.
+    pub fn register(&mut self, pending: &[Vec<Pending<'_>>]) -> Vec<Episode> {
+        let known = self.registry.episodes().len();
+        for Pending { request, .. } in pending.iter().flatten() {
+            self.registry.resolve(&request.url, request.host.as_deref());
         }
-        chunk
+        self.registry.episodes()[known..].to_vec()
+    }
+
+    /// The number of the first line with an id in chunks that follow those before.
+    pub fn number(&mut self, chunks: &[Chunk]) -> u32 {
+        let first = self.lines_with_ids;
+        self.lines_with_ids = chunks.iter().fold(first, |sum, chunk| sum.wrapping_add(chunk.with_ids));
+        first
+    }
+
+    /// All episodes, by id, for all shares.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+}
+
+impl Chunk {
+    fn new(shares: usize) -> Self {
+        Self { lines: vec![Vec::new(); shares], ids: vec![Vec::new(); shares], with_ids: 0 }
+    }
+
+    fn clear(&mut self) {
+        self.lines.iter_mut().for_each(Vec::clear);
+        self.ids.iter_mut().for_each(Vec::clear);
+        self.with_ids = 0;
+    }
+
+    fn push(&mut self, share: usize, mut line: Prepared) -> Place {
+        let place = Place { share, at: self.lines[share].len() };
+        // Whoever counts the line does not check it any more.
+        if let Some(hash) = line.id.take() {
+            let owner = hash.share(self.ids.len());
+            self.ids[owner].push(Id { hash, number: self.with_ids, place });
+            self.with_ids = self.with_ids.wrapping_add(1);
+        }
+        self.lines[share].push(line);
+        place
+    }
+
+    /// Marks lines that came before.
+    pub fn mark(chunks: &mut [Self], repeats: impl IntoIterator<Item = Repeat>) {
+        for Repeat { chunk, place: Place { share, at } } in repeats {
+            chunks[chunk].lines[share][at].found = Found::Repeat(Reason::Redelivered);
+        }
+    }
+}
+
+impl Share {
+    /// Makes a chunk of lines; any share may do this for any lines. Those whose path is not known are given back.
+    pub fn prepare<'l>(
+        &mut self,
+        chunk: &mut Chunk,
+        lines: impl Iterator<Item = Result<Request<'l>, Malformed>>,
+        receipt: Receipt,
+    ) -> Vec<Pending<'l>> {
+        chunk.clear();
+        let mut pending = Vec::new();
+        for line in lines {
+            let prepared = self.engine.prepare(&line, receipt);
+            let share = line.as_ref().map_or(self.index, |request| self.share_of(request));
+            let place = chunk.push(share, prepared);
+            if let (Ok(request), Found::Request(known)) = (line, prepared.found)
+                && known.is_unregistered
+            {
+                pending.push(Pending { place, request });
+            }
+        }
+        pending
     }
 
     /// By network, so that neither listeners nor addresses are divided.
@@ -96,75 +177,42 @@ impl Division {
         (((hash >> 32) * self.shares as u64) >> 32) as usize
     }
 
-    /// The next chunks, in their order, before their shares count them: gives the number of their first line with an id, and
-    /// the episodes that are new in them.
-    pub fn settle(&mut self, chunks: &[Chunk<'_>]) -> (u32, Vec<Episode>) {
-        let first = self.lines_with_ids;
-        self.lines_with_ids = chunks.iter().fold(first, |sum, chunk| sum.wrapping_add(chunk.with_ids));
-        let known = self.registry.episodes().len();
-        if self.registry.derives() {
-            let lines = chunks.iter().flat_map(|chunk| chunk.lines.iter().flatten());
-            for request in lines.filter(|request| check_nature(request).is_none()) {
-                self.registry.resolve(&request.url, request.host.as_deref());
-            }
-        }
-        (first, self.registry.episodes()[known..].to_vec())
-    }
-
-    /// All episodes, by id, for all shares.
-    pub fn registry(&self) -> &Registry {
-        &self.registry
-    }
-}
-
-impl Share {
-    /// Tells the chunks' lines which of this share's ids came before. `first_line` is what settling gave.
-    pub fn check_ids(&mut self, chunks: &[Chunk<'_>], first_line: u32, shares: usize, receipt: Receipt) {
-        let mut number = first_line;
-        for assigned in chunks.iter().flat_map(|chunk| &chunk.assigned) {
-            let Some(id) = assigned.id else { continue };
-            if id.share(shares) == self.index && self.ids.check_line(id, number, receipt.at) {
-                assigned.redelivered.store(true, Ordering::Relaxed);
-            }
-            number = number.wrapping_add(1);
-        }
-    }
-
-    /// Takes in what settling found to be new.
-    pub fn learn(&mut self, episodes: Vec<Episode>) {
-        self.engine.update_catalog(episodes);
-    }
-
-    /// Body bytes of this share's lines that came before, once all ids are checked.
-    pub fn redelivered<'c>(&self, chunks: &'c [Chunk<'_>]) -> impl Iterator<Item = ByteCount> + 'c {
-        let lines = self.lines(chunks).filter(|(_, assigned)| assigned.is_redelivered());
-        lines.filter_map(|(line, _)| Some(line.as_ref().ok()?.body_bytes))
-    }
-
-    /// Counts this share's other lines.
-    pub fn count(
+    /// Takes new episodes in, and prepares the lines again that may be theirs.
+    pub fn learn(
         &mut self,
-        chunks: &[Chunk<'_>],
+        episodes: Vec<Episode>,
+        chunk: &mut Chunk,
+        pending: Vec<Pending<'_>>,
         receipt: Receipt,
-        mut each: impl FnMut(&Outcome, &[Change]),
     ) {
-        let lines = self.lines(chunks).filter(|(_, assigned)| !assigned.is_redelivered());
-        let lines = lines.map(|(line, _)| ((), line));
-        self.engine.observe_all(lines, receipt, |(), _, outcome, changes| each(outcome, changes));
+        self.engine.update_catalog(episodes);
+        for Pending { place: Place { share, at }, request } in pending {
+            chunk.lines[share][at].found = self.engine.prepare(&Ok(request), receipt).found;
+        }
     }
 
-    fn lines<'c, 'l>(
-        &self,
-        chunks: &'c [Chunk<'l>],
-    ) -> impl Iterator<Item = (&'c Result<Request<'l>, Malformed>, &'c Assigned)> + use<'c, 'l> {
-        let index = self.index;
-        let lines = chunks.iter().flat_map(|chunk| chunk.lines.iter().zip(&chunk.assigned));
-        lines.filter(move |(_, assigned)| assigned.share == index)
+    /// Which lines' ids came before, of this share's ids. `first_line` is what [`Division::number`] gave.
+    pub fn check_ids(&mut self, chunks: &[Chunk], first_line: u32, receipt: Receipt) -> Vec<Repeat> {
+        let (mut first, mut repeats) = (first_line, Vec::new());
+        for (at, chunk) in chunks.iter().enumerate() {
+            let ids = &chunk.ids[self.index];
+            for (position, id) in ids.iter().enumerate() {
+                if let Some(ahead) = ids.get(position + READ_AHEAD) {
+                    self.ids.touch(ahead.hash);
+                }
+                if self.ids.check_line(id.hash, first.wrapping_add(id.number), receipt.at) {
+                    repeats.push(Repeat { chunk: at, place: id.place });
+                }
+            }
+            first = first.wrapping_add(chunk.with_ids);
+        }
+        repeats
     }
-}
 
-impl Assigned {
-    fn is_redelivered(&self) -> bool {
-        self.redelivered.load(Ordering::Relaxed)
+    /// Counts this share's lines of consecutive chunks.
+    pub fn count(&mut self, chunks: &[Chunk], receipt: Receipt, mut each: impl FnMut(&Outcome, &[Change])) {
+        for chunk in chunks {
+            self.engine.count_all(&chunk.lines[self.index], receipt, &mut each);
+        }
     }
 }

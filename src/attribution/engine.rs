@@ -3,41 +3,41 @@
 //! Deterministic: the same lines with the same receipts, in the same order, under the same policy, catalogue and
 //! secret, give the same outcomes. With the calendar window the sums of all changes do not even depend on the order.
 //!
-//! The checks stand in the order of their precedence; the first that applies is the line's fate. Lines that are there
-//! together are best counted together: see [`Prepared`].
+//! A line is first prepared, which depends on no other line, and then counted, which does. The tables of open days are
+//! many times larger than a processor's cache, so nearly every look-up waits for memory, and lines counted one by one
+//! wait once for each. Lines are therefore counted many at a time, and what that will read of the tables is read before:
+//! those waits overlap. Nothing but time depends on it.
 
 mod prepare;
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashMap;
-use prepare::{Client, Known, Prepared};
+
+use prepare::{FeedRequest, Known, Listener};
+pub(super) use prepare::{Found, Prepared};
 
 use super::agent::AgentTable;
-use super::checks::{check_response, is_datacenter, is_vpn};
-use super::delivery::{Delivery, shown_size};
 use super::distinct::{Distinct, Granularity, listener_hash};
 use super::episode::Episode;
-use super::exclusion::rule;
 use super::fate::{Fate, Reason};
 use super::labels::Labels;
 use super::listener::{ListenerKeys, Secret};
-use super::origin::Origin;
-use super::outcome::{Counted, Exclusion, FeedVisit, OlderWay, Outcome, Reader, Receipt, Traffic};
-use super::path::{percent_decoded, raw_path};
+use super::outcome::{Counted, FeedVisit, OlderWay, Outcome, Reader, Receipt};
 use super::policy::{Closing, Policy};
 use super::redelivery::SeenIds;
-use super::referrer::Referrer;
-use super::registry::{Facts, Mode, Registry, Resolved};
-use super::session::{Change, Joined, Rejudge, Rules, Sessions, Visit, Window};
+use super::registry::{Facts, Mode, Registry};
+use super::session::{Change, Joined, Place, Rejudge, Rules, Sessions, Visit, Window};
 use super::state::State;
-use super::subscribers::{Reported, reported};
-use super::user_agents::{AgentNames, KnownAgent, UserAgents};
+use super::user_agents::{AgentNames, UserAgents};
 use super::watermark::Watermark;
 use crate::event::{Defect, Malformed, Request};
-use crate::units::{ByteCount, EpisodeId, LabelId, Timestamp, UtcDay};
+use crate::units::{ByteCount, EpisodeId, Timestamp, UtcDay};
+
+/// Lines that are counted together: enough for their waits for memory to overlap, few enough to stay in the nearest cache.
+const TOGETHER: usize = 32;
 
 /// A start further than this after its receipt is no time (the service only).
 const MAX_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
@@ -57,23 +57,10 @@ pub struct Engine {
     /// Clients of feeds, by day.
     feed_clients: Distinct,
     labels: Labels,
+    /// Whether anybody asks for more than sums by episode.
+    detailed: bool,
     watermark: Option<Watermark>,
     changes: Vec<Change>,
-}
-
-/// A line's fate before its session is asked, and what was learnt on the way.
-struct Checked {
-    fate: Fate,
-    /// Nothing, where the line repeats another.
-    known: Option<Known>,
-    /// Of a closed day no table changes but that of fates.
-    is_closed: bool,
-}
-
-impl Checked {
-    fn episode(&self) -> Option<EpisodeId> {
-        self.known?.resolved.episode
-    }
 }
 
 impl Engine {
@@ -92,6 +79,7 @@ impl Engine {
             listeners: Distinct::new(policy.granularity),
             feed_clients: Distinct::new(Granularity::Day),
             labels: Labels::default(),
+            detailed: true,
             watermark,
             changes: Vec::new(),
             policy,
@@ -111,6 +99,13 @@ impl Engine {
             labels: Cow::Borrowed(&self.labels),
             watermark: Cow::Borrowed(&self.watermark),
         }
+    }
+
+    /// Leaves out what sums by episode do not need: where requests came from, how the CDN answered, which rule excluded
+    /// a line, who asked for feeds.
+    pub fn for_sums(mut self) -> Self {
+        self.detailed = false;
+        self
     }
 
     /// Registers no episodes by itself, but knows their paths once they are given to it.
@@ -138,49 +133,113 @@ impl Engine {
     /// Counts one line. [`Engine::changes`] then tells what it changed in the sessions.
     pub fn observe(&mut self, line: &Result<Request<'_>, Malformed>, receipt: Receipt) -> Outcome {
         let prepared = self.prepare(line, receipt);
-        self.count_line(line, prepared, receipt)
+        let place = self.look_ahead(&prepared);
+        self.count_line(&prepared, place, receipt)
     }
 
-    fn count_line(
+    /// Counts lines that came in together, in their order, which is faster than one by one. Each goes to `each` with what
+    /// it came with, its outcome, and what it changed in the sessions.
+    pub fn observe_all<'l, T: Copy, L: Borrow<Result<Request<'l>, Malformed>>>(
         &mut self,
-        line: &Result<Request<'_>, Malformed>,
-        prepared: Prepared,
+        lines: impl IntoIterator<Item = (T, L)>,
         receipt: Receipt,
-    ) -> Outcome {
+        mut each: impl FnMut(T, &Outcome, &[Change]),
+    ) {
+        let mut lines = lines.into_iter();
+        let (mut with, mut prepared) = (Vec::with_capacity(TOGETHER), Vec::with_capacity(TOGETHER));
+        loop {
+            for (its, line) in lines.by_ref().take(TOGETHER) {
+                with.push(its);
+                prepared.push(self.prepare(line.borrow(), receipt));
+            }
+            if prepared.is_empty() {
+                return;
+            }
+            let mut with = with.drain(..);
+            self.count_all(&prepared, receipt, |outcome, changes| {
+                with.next().into_iter().for_each(|its| each(its, outcome, changes));
+            });
+            prepared.clear();
+        }
+    }
+
+    /// Counts prepared lines in their order.
+    pub(super) fn count_all(
+        &mut self,
+        prepared: &[Prepared],
+        receipt: Receipt,
+        mut each: impl FnMut(&Outcome, &[Change]),
+    ) {
+        let mut places = [None; TOGETHER];
+        for together in prepared.chunks(TOGETHER) {
+            for (place, line) in places.iter_mut().zip(together) {
+                *place = self.look_ahead(line);
+            }
+            for (place, line) in places.iter().zip(together) {
+                let outcome = self.count_line(line, *place, receipt);
+                each(&outcome, &self.changes);
+            }
+        }
+    }
+
+    /// Reads what counting the line will read. Where its session is, if there is one.
+    fn look_ahead(&self, line: &Prepared) -> Option<Place> {
+        line.id.into_iter().for_each(|id| self.seen.touch(id));
+        let Found::Request(known) = &line.found else { return None };
+        known.address_hash.into_iter().for_each(|hash| self.addresses.touch(line.start.hour(), hash));
+        let Listener { key, .. } = known.listener.as_ref()?;
+        self.sessions.find(*key, known.episode?, line.start.day())
+    }
+
+    fn count_line(&mut self, line: &Prepared, place: Option<Place>, receipt: Receipt) -> Outcome {
         self.changes.clear();
-        let request = match line {
-            Ok(request) => request,
-            Err(malformed) => return malformed_outcome(*malformed, receipt),
-        };
-        if self.watermark.is_some() && request.start > receipt.at.plus(MAX_AHEAD) {
+        let Prepared { start, ended, body_bytes, id, ref found } = *line;
+        if let Found::Malformed(malformed) = found {
+            return malformed_outcome(*malformed, receipt);
+        }
+        if self.watermark.is_some() && start > receipt.at.plus(MAX_AHEAD) {
             return malformed_outcome(Defect::BadTime.into(), receipt);
         }
-        let checked = self.check(request, prepared, receipt);
-        let older_way = self.count_the_older_way(request, &checked);
-        let session = match (checked.fate, checked.known) {
-            (
-                Fate::Valid,
-                Some(Known {
-                    resolved: Resolved { episode: Some(episode), .. }, client: Some(client), ..
-                }),
-            ) => Some(self.count(request, episode, client)),
+        let is_seen = id.is_some_and(|id| self.seen.check(id, receipt.at));
+        let mut outcome = Outcome {
+            fate: Fate::Ignored(Reason::Redelivered),
+            hour: start.hour(),
+            ended: Some(ended),
+            episode: None,
+            body_bytes,
+            older_way: None,
+            session: None,
+            exclusion: None,
+            traffic: None,
+            feed: None,
+        };
+        match found {
+            Found::Repeat(reason) => outcome.fate = Fate::Ignored(*reason),
+            Found::Request(known) if !is_seen => self.count_request(line, known, place, &mut outcome),
+            _ => {}
+        }
+        self.advance(start, receipt);
+        outcome
+    }
+
+    /// Of a closed day no table changes but that of fates.
+    fn count_request(&mut self, line: &Prepared, known: &Known, place: Option<Place>, outcome: &mut Outcome) {
+        let is_closed = self.is_closed(line.start.day());
+        let reason = known.reason.or(is_closed.then_some(Reason::Late));
+        outcome.fate = reason.map_or(Fate::Valid, Fate::Ignored);
+        outcome.episode = known.episode;
+        if is_closed {
+            return;
+        }
+        let new_address = |hash| OlderWay { new_address: self.addresses.insert(outcome.hour, hash) };
+        outcome.older_way = known.address_hash.map(new_address);
+        outcome.session = match (&known.listener, known.episode) {
+            (Some(listener), Some(episode)) => Some(self.count(line, listener, episode, place)),
             _ => None,
         };
-        let exclusion = self.exclusion(request, &checked);
-        let traffic = self.traffic(request, &checked);
-        let feed = self.feed_visit(request, &checked);
-        self.advance(request.start, receipt);
-        Outcome {
-            fate: checked.fate,
-            hour: request.start.hour(),
-            episode: checked.episode(),
-            body_bytes: request.body_bytes,
-            older_way,
-            session,
-            exclusion,
-            traffic,
-            feed,
-        }
+        outcome.exclusion = known.exclusion;
+        outcome.traffic = known.traffic;
+        outcome.feed = known.feed.map(|request| self.feed_visit(line.start, request));
     }
 
     /// What the last line, or the last update of the catalogue, changed.
@@ -271,151 +330,47 @@ impl Engine {
         self.watermark.as_ref()?.whole(now)
     }
 
-    fn check(&mut self, request: &Request<'_>, prepared: Prepared, receipt: Receipt) -> Checked {
-        let is_closed = self.is_closed(request.start.day());
-        let seen = prepared.id.is_some_and(|id| self.seen.check(id, receipt.at));
-        let Some(known) = prepared.known.filter(|_| !seen) else {
-            let reason = check_nature(request).unwrap_or(Reason::Redelivered);
-            return Checked { fate: Fate::Ignored(reason), known: None, is_closed };
-        };
-        let reason = check_target(known.resolved)
-            .or_else(|| check_response(request))
-            .or_else(|| self.check_client(request, &known))
-            .or_else(|| self.check_time(request, known.resolved, is_closed));
-        Checked { fate: reason.map_or(Fate::Valid, Fate::Ignored), known: Some(known), is_closed }
-    }
-
-    fn check_client(&self, request: &Request<'_>, known: &Known) -> Option<Reason> {
-        let agent = known.client?.agent;
-        let lists = &self.policy.lists;
-        let address = known.address;
-        let included = || lists.included.contains(address, request.asn);
-        let is_on = |reason| self.policy.filters.is_on(reason);
-        if agent.is_watch && is_on(Reason::Watch) {
-            return Some(Reason::Watch);
-        }
-        if agent.bot.is_some() && is_on(Reason::Bot) {
-            return Some(Reason::Bot);
-        }
-        if is_datacenter(request, address, lists) && is_on(Reason::Datacenter) && !included() {
-            return Some(Reason::Datacenter);
-        }
-        if is_vpn(request) && is_on(Reason::Vpn) && !included() {
-            return Some(Reason::Vpn);
-        }
-        let is_blocked = agent.blocked.is_some() || lists.blocked.contains(address, request.asn);
-        (is_blocked && is_on(Reason::Blocked) && !included()).then_some(Reason::Blocked)
-    }
-
-    fn look_up(&mut self, request: &Request<'_>) -> KnownAgent {
-        let user_agent = request.user_agent.as_deref().unwrap_or_default();
-        self.agents.look_up(user_agent, &self.keys, &mut self.labels.rules)
-    }
-
-    fn check_time(&self, request: &Request<'_>, resolved: Resolved, is_closed: bool) -> Option<Reason> {
-        let published = resolved.episode.and_then(|id| self.registry.facts(id).published_at);
-        let early = published.is_some_and(|published| request.start < published);
-        if early && self.policy.filters.is_on(Reason::PreRelease) {
-            return Some(Reason::PreRelease);
-        }
-        is_closed.then_some(Reason::Late)
-    }
-
     fn is_closed(&self, day: UtcDay) -> bool {
         self.watermark.as_ref().is_some_and(|watermark| watermark.is_closed(day))
     }
 
-    /// Body bytes and addresses as they used to be counted; a closed day's do not change any more.
-    fn count_the_older_way(&mut self, request: &Request<'_>, checked: &Checked) -> Option<OlderWay> {
-        let known = checked.known?;
-        let episode = known.resolved.episode?;
-        if request.body_bytes.0 == 0 || matches!(request.status, 301 | 404) || checked.is_closed {
-            return None;
-        }
-        let address = || self.keys.address(known.address, episode);
-        let hash = known.client.map_or_else(address, |client| client.address_hash);
-        Some(OlderWay { new_address: self.addresses.insert(request.start.hour(), hash) })
-    }
-
-    fn count(&mut self, request: &Request<'_>, episode: EpisodeId, client: Client) -> Counted {
+    fn count(
+        &mut self,
+        line: &Prepared,
+        listener: &Listener,
+        episode: EpisodeId,
+        place: Option<Place>,
+    ) -> Counted {
         let visit = Visit {
-            listener: client.listener,
+            listener: listener.key,
             episode,
-            start: request.start,
-            end: request.end(),
-            origin: self.origin(request),
-            agent: client.agent.agent,
-            delivery: Delivery::of(request),
-            shown_size: shown_size(request),
+            start: line.start,
+            end: line.ended,
+            origin: listener.origin,
+            agent: listener.agent,
+            delivery: listener.delivery,
+            shown_size: listener.shown_size,
         };
         let facts = self.registry.facts(episode);
         let rules = Rules { facts: &facts, thresholds: &self.policy.thresholds };
-        let joined = self.sessions.join(&visit, client.place, rules, &self.labels.regions, &mut self.changes);
+        let joined = self.sessions.join(&visit, place, rules, &self.labels.regions, &mut self.changes);
         Counted {
             listener: visit.listener,
-            key: client.key,
+            key: listener.hashed_under,
             show: facts.show,
-            age_hours: facts.age_hours(request.start),
+            age_hours: facts.age_hours(line.start),
             delivery: visit.delivery,
             joined,
             new_listener: self.is_new_listener(&visit, &joined),
         }
     }
 
-    fn origin(&mut self, request: &Request<'_>) -> Origin {
-        // Fastly's words for a region it does not know.
-        let region = request.region.as_deref().filter(|region| !matches!(*region, b"?" | b"NO REGION"));
-        Origin {
-            country: request.country,
-            region: self.labels.regions.intern(region.unwrap_or_default()),
-            referrer: Referrer::of(request.referer.as_deref(), request.host.as_deref()),
-        }
-    }
-
-    fn exclusion(&mut self, request: &Request<'_>, checked: &Checked) -> Option<Exclusion> {
-        let (Fate::Ignored(reason), Some(known)) = (checked.fate, checked.known) else { return None };
-        if known.resolved.episode.is_none() || checked.is_closed {
-            return None;
-        }
-        let (lists, rules) = (&self.policy.lists, &mut self.labels.rules);
-        let agent = known.client.map(|client| client.agent);
-        Some(Exclusion { reason, rule: rule(reason, request, known.address, agent, lists, rules) })
-    }
-
-    /// The path was looked at, so the line is neither an inner or shield request nor sent twice.
-    fn traffic(&mut self, request: &Request<'_>, checked: &Checked) -> Option<Traffic> {
-        if checked.episode().is_none() || checked.is_closed {
-            return None;
-        }
-        Some(Traffic {
-            status: request.status,
-            pop: self.labels.pops.intern(request.pop.as_deref().unwrap_or_default()),
-            cache_state: self.labels.cache_states.intern(request.cache_state.as_deref().unwrap_or_default()),
-        })
-    }
-
-    fn feed_visit(&mut self, request: &Request<'_>, checked: &Checked) -> Option<FeedVisit> {
-        let known = checked.known.filter(|known| known.resolved.feed)?;
-        if checked.is_closed || !matches!(request.status, 200 | 304) {
-            return None;
-        }
-        let feed = self.labels.feeds.intern(&percent_decoded(raw_path(&request.url)));
-        let reader = match reported(request.user_agent.as_deref().unwrap_or_default()) {
-            // The empty name is that of all clients that report no number.
-            Some(Reported { service: [], subscribers }) => {
-                Reader::Service { service: LabelId::OTHER, subscribers }
-            }
-            Some(Reported { service, subscribers }) => {
-                Reader::Service { service: self.labels.services.intern(service), subscribers }
-            }
-            None => {
-                let digest = self.look_up(request).digest;
-                let client = self.keys.listener(known.address, digest, request.start.day());
-                let hash = client.0[0] ^ u64::from(feed.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                Reader::Client { is_new: self.feed_clients.insert(request.start.hour(), hash) }
-            }
+    fn feed_visit(&mut self, start: Timestamp, FeedRequest { feed, reader }: FeedRequest) -> FeedVisit {
+        let reader = match reader {
+            Ok((service, subscribers)) => Reader::Service { service, subscribers },
+            Err(client) => Reader::Client { is_new: self.feed_clients.insert(start.hour(), client) },
         };
-        Some(FeedVisit { feed, reader })
+        FeedVisit { feed, reader }
     }
 
     /// A calendar session is one listener, episode and day already; other windows and hours need a set of their own.
@@ -437,26 +392,11 @@ impl Engine {
     }
 }
 
-/// Lines that stand for a part of what another line says, by what they say themselves.
-pub(super) fn check_nature(request: &Request<'_>) -> Option<Reason> {
-    if request.inner == Some(true) {
-        return Some(Reason::InnerSegment);
-    }
-    (request.edge == Some(false)).then_some(Reason::Shield)
-}
-
-fn check_target(resolved: Resolved) -> Option<Reason> {
-    match resolved.episode {
-        _ if resolved.feed => Some(Reason::Feed),
-        None => Some(Reason::NotEpisode),
-        Some(_) => None,
-    }
-}
-
 fn malformed_outcome(malformed: Malformed, receipt: Receipt) -> Outcome {
     Outcome {
         fate: Fate::Malformed(malformed.defect),
         hour: malformed.start.unwrap_or(receipt.at).hour(),
+        ended: None,
         episode: None,
         body_bytes: ByteCount::ZERO,
         older_way: None,

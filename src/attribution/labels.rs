@@ -57,7 +57,8 @@ impl Packed {
     }
 
     fn place(self) -> usize {
-        let sum = self.first.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.last.wrapping_mul(0xd6e8_feb8_6659_fd93);
+        let sum =
+            self.first.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.last.wrapping_mul(0xd6e8_feb8_6659_fd93);
         (sum >> 56) as usize
     }
 }

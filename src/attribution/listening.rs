@@ -95,7 +95,8 @@ fn hundredths(bytes: u64, content: u64) -> (u8, u8) {
         Some(product) => (product / content, product % content),
         None => {
             let (product, content) = (u128::from(bytes) * u128::from(BINS), u128::from(content));
-            let fits = |share: u128| u64::try_from(share).expect("no more than 100, or less than the content");
+            let fits =
+                |share: u128| u64::try_from(share).expect("no more than 100, or less than the content");
             (fits(product / content), fits(product % content))
         }
     };

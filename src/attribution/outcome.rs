@@ -20,6 +20,8 @@ pub struct Outcome {
     pub fate: Fate,
     /// Of the start; of the receipt where there is no usable start.
     pub hour: UtcHour,
+    /// When the request ended, as far as the line tells; None for a malformed line.
+    pub ended: Option<Timestamp>,
     /// Where the path is an episode's, whatever the fate.
     pub episode: Option<EpisodeId>,
     /// 0 for a malformed line: nothing in it is trusted.

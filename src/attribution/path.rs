@@ -112,7 +112,9 @@ mod tests {
     #[test]
     fn both_at_once() {
         let mut room = Vec::new();
-        for url in ["/a/b.mp3", "/a/b.mp3?x=%41", "/a%20b.mp3?x", "https://host/a%20b", "/100%", "a%20b", "", "?"] {
+        for url in
+            ["/a/b.mp3", "/a/b.mp3?x=%41", "/a%20b.mp3?x", "https://host/a%20b", "/100%", "a%20b", "", "?"]
+        {
             let path = percent_decoded(raw_path(url.as_bytes())).into_owned();
             assert_eq!(decoded_path(url.as_bytes(), &mut room), path, "{url}");
         }

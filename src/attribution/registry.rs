@@ -32,6 +32,8 @@ pub enum Mode {
 pub struct Resolved {
     pub feed: bool,
     pub episode: Option<EpisodeId>,
+    /// It would make an episode, if more could be registered.
+    pub is_unregistered: bool,
 }
 
 /// The episodes known, by id and by path.
@@ -186,15 +188,16 @@ impl Registry {
         let mut room = mem::take(&mut self.room);
         let path = decoded_path(url, &mut room);
         let feed = !self.feeds.is_empty() && self.feeds.contains(path);
+        let mut is_unregistered = false;
         let episode = match self.by_path.get(path) {
             Some(places) => places.iter().find(|place| place.is_served_by(host)).map(|place| place.episode),
-            None => self.derive(path),
+            None => self.derive(path, &mut is_unregistered),
         };
         self.room = room;
-        Resolved { feed, episode }
+        Resolved { feed, episode, is_unregistered }
     }
 
-    fn derive(&mut self, path: &[u8]) -> Option<EpisodeId> {
+    fn derive(&mut self, path: &[u8], is_unregistered: &mut bool) -> Option<EpisodeId> {
         let Mode::Derived { max_episodes } = self.mode else { return None };
         let (show, slug) = derived_slugs(path)?;
         if let Some(&id) = self.by_slug.get(&(show.clone(), slug.clone())) {
@@ -202,6 +205,7 @@ impl Registry {
             return Some(id);
         }
         if self.episodes.len() >= max_episodes {
+            *is_unregistered = true;
             return None;
         }
         Some(self.insert(Episode {
@@ -303,7 +307,10 @@ mod tests {
     #[test]
     fn feeds_are_those_configured() {
         let mut registry = Registry::new(Mode::Derived { max_episodes: 9 }, ["/podcast/feed", "/a%20b.mp3"]);
-        assert_eq!(registry.resolve(b"/podcast/feed?x", None), Resolved { feed: true, episode: None });
+        assert_eq!(
+            registry.resolve(b"/podcast/feed?x", None),
+            Resolved { feed: true, ..Resolved::default() }
+        );
         assert_eq!(registry.resolve(b"/podcast/feed/", None), Resolved::default());
         let both = registry.resolve(b"/a b.mp3", None);
         assert!(both.feed && both.episode.is_some());

@@ -1,15 +1,13 @@
 //! Counting lines of files, on one thread or on several: sums by episode and period, and what became of the lines.
 //!
-//! On several threads, lines are taken in rounds: each thread parses a part of the round's lines, then checks its share of
-//! ids, then counts its share of listeners. Threads live for a step; within a step none waits for another.
+//! On several threads, lines are taken in rounds: each thread parses and prepares a part of the round's lines, then checks
+//! its share of ids, then counts its share of listeners. Threads live for a step; within a step none waits for another.
 
 use std::io;
 use std::thread;
 
 use super::Failure;
-use crate::attribution::{
-    Change, Chunk, Division, Engine, Fate, Outcome, Reason, Receipt, Registry, Secret, Share,
-};
+use crate::attribution::{Change, Chunk, Division, Engine, Fate, Outcome, Receipt, Registry, Secret, Share};
 use crate::event::{Malformed, Request};
 use crate::parser::{Line, LineParser};
 use crate::rollup::{EpisodeSums, LineCount, Period, add_line};
@@ -72,13 +70,13 @@ impl Counting {
     /// Counts what `inputs` gives. With the episodes by id.
     pub fn on_one<P: Period>(
         &self,
-        mut engine: Engine,
+        engine: Engine,
         inputs: impl FnOnce(&mut EachLines<'_>) -> Result<(), Failure>,
     ) -> Result<(Registry, Tally<P>), Failure> {
-        let mut tally = Tally::new();
+        let (mut engine, mut tally) = (engine.for_sums(), Tally::new());
         inputs(&mut |lines| {
             let parsed = self.parse(lines).map(|line| ((), line));
-            engine.observe_all(parsed, self.receipt, |(), _, outcome, changes| tally.add(outcome, changes));
+            engine.observe_all(parsed, self.receipt, |(), outcome, changes| tally.add(outcome, changes));
             Ok(())
         })?;
         Ok((engine.registry().clone(), tally))
@@ -92,10 +90,11 @@ impl Counting {
         threads: usize,
         inputs: impl FnOnce(&mut EachLines<'_>) -> Result<(), Failure>,
     ) -> Result<(Registry, Tally<P>), Failure> {
-        let (mut division, shares) = Division::new(engine, secret, threads);
+        let (mut division, shares) = Division::new(engine.for_sums(), secret, threads);
+        let (shares, mut chunks): (Vec<_>, Vec<_>) = shares.into_iter().unzip();
         let mut shares: Vec<_> = shares.into_iter().map(|share| (share, Tally::new())).collect();
         inputs(&mut |lines| {
-            self.round(lines, &mut division, &mut shares);
+            self.round(lines, &mut division, &mut shares, &mut chunks);
             Ok(())
         })?;
         let tallies = shares.into_iter().map(|(_, tally)| tally);
@@ -107,21 +106,27 @@ impl Counting {
         lines: &[Line<'_>],
         division: &mut Division,
         shares: &mut [(Share, Tally<P>)],
+        chunks: &mut [Chunk],
     ) {
-        let threads = shares.len();
-        let parts = lines.chunks(lines.len().div_ceil(threads).max(1));
-        let chunks: Vec<Chunk<'_>> = in_parallel(parts, |part| division.assign(self.parse(part)));
-        let (first_line, new_episodes) = division.settle(&chunks);
-        in_parallel(shares.iter_mut(), |(share, _)| {
-            share.check_ids(&chunks, first_line, threads, self.receipt);
-        });
+        let receipt = self.receipt;
+        let mut parts = lines.chunks(lines.len().div_ceil(shares.len()).max(1));
+        let parts =
+            shares.iter_mut().zip(chunks.iter_mut()).map(|each| (each, parts.next().unwrap_or_default()));
+        let pending =
+            in_parallel(parts, |(((share, _), chunk), part)| share.prepare(chunk, self.parse(part), receipt));
+        if pending.iter().any(|pending| !pending.is_empty()) {
+            let episodes = division.register(&pending);
+            let pending = shares.iter_mut().zip(chunks.iter_mut()).zip(pending);
+            in_parallel(pending, |(((share, _), chunk), pending)| {
+                share.learn(episodes.clone(), chunk, pending, receipt);
+            });
+        }
+        let first_line = division.number(chunks);
+        let repeats =
+            in_parallel(shares.iter_mut(), |(share, _)| share.check_ids(chunks, first_line, receipt));
+        Chunk::mark(chunks, repeats.into_iter().flatten());
         in_parallel(shares.iter_mut(), |(share, tally)| {
-            if !new_episodes.is_empty() {
-                share.learn(new_episodes.clone());
-            }
-            let fate = Fate::Ignored(Reason::Redelivered);
-            share.redelivered(&chunks).for_each(|body_bytes| tally.add_fate(fate, body_bytes));
-            share.count(&chunks, self.receipt, |outcome, changes| tally.add(outcome, changes));
+            share.count(chunks, receipt, |outcome, changes| tally.add(outcome, changes));
         });
     }
 }

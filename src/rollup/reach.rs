@@ -277,6 +277,7 @@ mod tests {
         Outcome {
             fate: Fate::Valid,
             hour,
+            ended: None,
             episode: Some(EpisodeId(3)),
             body_bytes: ByteCount(1),
             older_way: None,

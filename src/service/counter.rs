@@ -20,9 +20,9 @@ use super::rules::{Parsers, RULES_VERSION, Rules};
 use super::samples::{Samples, log_first};
 use super::snapshot;
 use super::stored;
-use crate::attribution::{self, AgentNames, Engine, Episode, Labels, Receipt, Secret};
+use crate::attribution::{self, AgentNames, Engine, Episode, Fate, Labels, Receipt, Secret};
 use crate::config::ConfigError;
-use crate::event::{Defect, Request};
+use crate::event::Defect;
 use crate::journal::{self, Entry, Fed, JournalError, RecordKind};
 use crate::parser;
 use crate::receiver::decode;
@@ -276,21 +276,23 @@ impl Counter {
             self.arrivals.begin(received_at);
         }
         let Self { engine, delta, arrivals, reach, gaps_closed, samples, .. } = self;
-        engine.observe_all(read.chain(cut), receipt, |line, parsed, outcome, changes| {
+        engine.observe_all(read.chain(cut), receipt, |line, outcome, changes| {
             reach.add_line(outcome);
             if !is_new {
                 return;
             }
             delta.add_line(receipt.source, outcome, changes);
-            arrivals.line(receipt.source, parsed.as_ref().ok().map(Request::end));
+            arrivals.line(receipt.source, outcome.ended);
             if let Some(counted) = &outcome.session {
                 arrivals.listener(counted.listener);
                 *gaps_closed += u64::from(counted.joined.gap_closed);
             }
-            match parsed {
-                Ok(request) if samples.is_first(source) => log_first(source, request, outcome),
-                Ok(_) => {}
-                Err(malformed) => samples.malformed(source, line, *malformed, receipt.at),
+            match outcome.fate {
+                Fate::Malformed(defect) => samples.malformed(source, line, defect.into(), receipt.at),
+                _ if samples.is_first(source) => {
+                    parser.parse(line).iter().for_each(|request| log_first(source, request, outcome));
+                }
+                _ => {}
             }
         });
     }

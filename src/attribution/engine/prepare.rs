@@ -1,117 +1,257 @@
-//! What counting needs of a line that hangs on no other line: its episode, its agent, and the keys it is looked up by.
+//! What can be told of a line without any other: its episode, its listener, why it would not be counted.
 //!
-//! The tables of open days are many times larger than a processor's cache, so nearly every look-up waits for memory, and
-//! lines counted one by one wait once for each. Lines are therefore prepared many at a time, and what counting will
-//! read of the tables is read then: those waits overlap. Nothing but time depends on it.
+//! The checks stand in the order of their precedence; the first that applies is the reason. Two reasons need other lines,
+//! and are left to counting: an id that came before, which precedes all that are found here, and a day that is closed,
+//! which all of them precede.
 
-use std::borrow::Borrow;
-
-use super::{Engine, check_nature};
+use super::Engine;
+use crate::attribution::checks::{check_response, is_datacenter, is_vpn};
+use crate::attribution::delivery::{Delivery, shown_size};
+use crate::attribution::exclusion::rule;
+use crate::attribution::fate::Reason;
 use crate::attribution::listener::ClientAddress;
-use crate::attribution::outcome::{Outcome, Receipt};
+use crate::attribution::origin::Origin;
+use crate::attribution::outcome::{Exclusion, Receipt, Traffic};
+use crate::attribution::path::{percent_decoded, raw_path};
 use crate::attribution::redelivery::IdHash;
+use crate::attribution::referrer::Referrer;
 use crate::attribution::registry::Resolved;
-use crate::attribution::session::{Change, Place};
+use crate::attribution::subscribers::{Reported, reported};
 use crate::attribution::user_agents::KnownAgent;
 use crate::event::{Malformed, Request};
-use crate::units::{EpisodeId, KeyId, ListenerKey};
-
-/// Lines that are prepared together: enough for their waits to overlap, few enough to stay in the nearest cache.
-const TOGETHER: usize = 32;
+use crate::units::{AgentId, ByteCount, EpisodeId, KeyId, LabelId, ListenerKey, Timestamp};
 
 /// A line before it is counted. Holds until the rules or the catalogue change.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Prepared {
+#[derive(Clone, Copy, Debug)]
+pub(in crate::attribution) struct Prepared {
+    /// Of no meaning for a malformed line.
+    pub(in crate::attribution) start: Timestamp,
+    pub(super) ended: Timestamp,
+    pub(super) body_bytes: ByteCount,
     /// Of a line whose id counts as seen from here on, whatever becomes of it.
-    pub(super) id: Option<IdHash>,
-    /// Nothing, where the line repeats another by its nature or with its body.
-    pub(super) known: Option<Known>,
+    pub(in crate::attribution) id: Option<IdHash>,
+    pub(in crate::attribution) found: Found,
 }
 
+/// What a line is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Known {
-    pub(super) address: ClientAddress,
-    pub(super) resolved: Resolved,
-    pub(super) client: Option<Client>,
+pub(in crate::attribution) enum Found {
+    Malformed(Malformed),
+    /// It repeats another by its nature, by its id or with its body: nothing else of it matters.
+    Repeat(Reason),
+    Request(Known),
 }
 
-/// Who asked for an episode.
+/// What is known of a request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Client {
-    pub(super) agent: KnownAgent,
-    pub(super) listener: ListenerKey,
-    /// What the listener was hashed under.
-    pub(super) key: KeyId,
-    /// Address and episode, as the older way tells them apart.
-    pub(super) address_hash: u64,
-    /// Where the session was found, if there was one.
-    pub(super) place: Option<Place>,
+pub(in crate::attribution) struct Known {
+    pub(super) episode: Option<EpisodeId>,
+    /// Its path may be an episode's that is not registered here.
+    pub(in crate::attribution) is_unregistered: bool,
+    /// Why it is not counted.
+    pub(super) reason: Option<Reason>,
+    /// Address and episode, where the older way counts it.
+    pub(super) address_hash: Option<u64>,
+    /// Of a request for an episode that is counted unless it came before or its day is closed.
+    pub(super) listener: Option<Listener>,
+    pub(super) exclusion: Option<Exclusion>,
+    pub(super) traffic: Option<Traffic>,
+    pub(super) feed: Option<FeedRequest>,
+}
+
+/// Who asked for an episode, and what was sent.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::attribution) struct Listener {
+    pub(super) key: ListenerKey,
+    pub(super) hashed_under: KeyId,
+    pub(super) agent: AgentId,
+    pub(super) origin: Origin,
+    pub(super) delivery: Delivery,
+    pub(super) shown_size: Option<u64>,
+}
+
+/// Who asked for a feed.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::attribution) struct FeedRequest {
+    pub(super) feed: LabelId,
+    /// A service with the subscribers it reports, or else a hash of the client and the feed.
+    pub(super) reader: Result<(LabelId, u32), u64>,
+}
+
+/// Lines that stand for a part of what another line says, by what they say themselves.
+fn check_nature(request: &Request<'_>) -> Option<Reason> {
+    if request.inner == Some(true) {
+        return Some(Reason::InnerSegment);
+    }
+    (request.edge == Some(false)).then_some(Reason::Shield)
+}
+
+fn check_target(resolved: Resolved) -> Option<Reason> {
+    match resolved.episode {
+        _ if resolved.feed => Some(Reason::Feed),
+        None => Some(Reason::NotEpisode),
+        Some(_) => None,
+    }
 }
 
 impl Engine {
-    /// Counts lines that came in together, in their order, which is faster than one by one. Each goes to `each` with what
-    /// it came with, its outcome, and what it changed in the sessions.
-    pub fn observe_all<'l, T: Copy, L: Borrow<Result<Request<'l>, Malformed>>>(
+    pub(in crate::attribution) fn prepare(
         &mut self,
-        lines: impl IntoIterator<Item = (T, L)>,
+        line: &Result<Request<'_>, Malformed>,
         receipt: Receipt,
-        mut each: impl FnMut(T, &Result<Request<'l>, Malformed>, &Outcome, &[Change]),
-    ) {
-        let mut lines = lines.into_iter();
-        let mut together = Vec::with_capacity(TOGETHER);
-        let mut prepared = Vec::with_capacity(TOGETHER);
-        loop {
-            together.extend(lines.by_ref().take(TOGETHER));
-            if together.is_empty() {
-                return;
+    ) -> Prepared {
+        let request = match line {
+            Ok(request) => request,
+            Err(malformed) => {
+                let (start, body_bytes) = (Timestamp::default(), ByteCount::ZERO);
+                return Prepared {
+                    start,
+                    ended: start,
+                    body_bytes,
+                    id: None,
+                    found: Found::Malformed(*malformed),
+                };
             }
-            prepared.extend(together.iter().map(|(_, line)| self.prepare(line.borrow(), receipt)));
-            for ((_, line), prepared) in together.iter().zip(&mut prepared) {
-                self.look_ahead(line.borrow(), prepared);
-            }
-            for ((with, line), prepared) in together.iter().zip(&prepared) {
-                let outcome = self.count_line(line.borrow(), *prepared, receipt);
-                each(*with, line.borrow(), &outcome, &self.changes);
-            }
-            together.clear();
-            prepared.clear();
-        }
-    }
-
-    pub(super) fn prepare(&mut self, line: &Result<Request<'_>, Malformed>, receipt: Receipt) -> Prepared {
-        let Some(request) = line.as_ref().ok().filter(|request| check_nature(request).is_none()) else {
-            return Prepared::default();
         };
-        let id = request.id.as_ref().map(|id| self.seen.hash(id));
-        Prepared { id, known: (!receipt.redelivered).then(|| self.known(request)) }
+        let (id, found) = match check_nature(request) {
+            Some(reason) => (None, Found::Repeat(reason)),
+            None => (request.id.as_ref().map(|id| self.seen.hash(id)), self.find(request, receipt)),
+        };
+        Prepared { start: request.start, ended: request.end(), body_bytes: request.body_bytes, id, found }
     }
 
-    fn known(&mut self, request: &Request<'_>) -> Known {
+    fn find(&mut self, request: &Request<'_>, receipt: Receipt) -> Found {
+        if receipt.redelivered {
+            return Found::Repeat(Reason::Redelivered);
+        }
         let address = ClientAddress::new(request.address);
         let resolved = self.registry.resolve(&request.url, request.host.as_deref());
-        let episode = resolved.episode.filter(|_| !resolved.feed);
-        Known { address, resolved, client: episode.map(|episode| self.client(request, address, episode)) }
+        let reason = check_target(resolved).or_else(|| check_response(request));
+        let (reason, agent) = match (reason, resolved.episode) {
+            (None, Some(episode)) => {
+                let agent = self.look_up(request);
+                let reason = self.check_client(request, address, &agent);
+                (reason.or_else(|| self.check_time(request, episode)), Some(agent))
+            }
+            (reason, _) => (reason, None),
+        };
+        let is_sent = request.body_bytes.0 > 0 && !matches!(request.status, 301 | 404);
+        let listener = agent.filter(|_| reason.is_none()).map(|agent| self.listener(request, address, agent));
+        let mut known = Known {
+            episode: resolved.episode,
+            is_unregistered: resolved.is_unregistered,
+            reason,
+            address_hash: resolved
+                .episode
+                .filter(|_| is_sent)
+                .map(|episode| self.keys.address(address, episode)),
+            listener,
+            exclusion: None,
+            traffic: None,
+            feed: None,
+        };
+        if self.detailed {
+            self.add_details(&mut known, request, address, agent, resolved.feed);
+        }
+        Found::Request(known)
     }
 
-    fn client(&mut self, request: &Request<'_>, address: ClientAddress, episode: EpisodeId) -> Client {
-        let agent = self.look_up(request);
-        Client {
-            agent,
-            listener: self.keys.listener(address, agent.digest, request.start.day()),
-            key: self.keys.key_id(),
-            address_hash: self.keys.address(address, episode),
-            place: None,
+    fn add_details(
+        &mut self,
+        known: &mut Known,
+        request: &Request<'_>,
+        address: ClientAddress,
+        agent: Option<KnownAgent>,
+        is_feed: bool,
+    ) {
+        if known.episode.is_some() {
+            let (lists, labels) = (&self.policy.lists, &mut self.labels);
+            known.exclusion = known.reason.map(|reason| Exclusion {
+                reason,
+                rule: rule(reason, request, address, agent, lists, &mut labels.rules),
+            });
+            known.traffic = Some(Traffic {
+                status: request.status,
+                pop: labels.pops.intern(request.pop.as_deref().unwrap_or_default()),
+                cache_state: labels.cache_states.intern(request.cache_state.as_deref().unwrap_or_default()),
+            });
+        }
+        if is_feed && matches!(request.status, 200 | 304) {
+            known.feed = Some(self.feed_request(request, address));
+        }
+        if let Some(listener) = &mut known.listener {
+            // Fastly's words for a region it does not know.
+            let region = request.region.as_deref().filter(|region| !matches!(*region, b"?" | b"NO REGION"));
+            listener.origin = Origin {
+                country: request.country,
+                region: self.labels.regions.intern(region.unwrap_or_default()),
+                referrer: Referrer::of(request.referer.as_deref(), request.host.as_deref()),
+            };
         }
     }
 
-    /// Reads what counting will read.
-    fn look_ahead(&self, line: &Result<Request<'_>, Malformed>, prepared: &mut Prepared) {
-        prepared.id.into_iter().for_each(|id| self.seen.touch(id));
-        let (Ok(Request { start, .. }), Some(known)) = (line, &mut prepared.known) else { return };
-        if let (Some(episode), Some(client)) = (known.resolved.episode, &mut known.client) {
-            self.addresses.touch(start.hour(), client.address_hash);
-            client.place = self.sessions.find(client.listener, episode, start.day());
+    fn listener(&mut self, request: &Request<'_>, address: ClientAddress, agent: KnownAgent) -> Listener {
+        Listener {
+            key: self.keys.listener(address, agent.digest, request.start.day()),
+            hashed_under: self.keys.key_id(),
+            agent: agent.agent,
+            origin: Origin::default(),
+            delivery: Delivery::of(request),
+            shown_size: shown_size(request),
         }
+    }
+
+    fn look_up(&mut self, request: &Request<'_>) -> KnownAgent {
+        let user_agent = request.user_agent.as_deref().unwrap_or_default();
+        self.agents.look_up(user_agent, &self.keys, &mut self.labels.rules)
+    }
+
+    fn check_client(
+        &self,
+        request: &Request<'_>,
+        address: ClientAddress,
+        agent: &KnownAgent,
+    ) -> Option<Reason> {
+        let lists = &self.policy.lists;
+        let included = || lists.included.contains(address, request.asn);
+        let is_on = |reason| self.policy.filters.is_on(reason);
+        if agent.is_watch && is_on(Reason::Watch) {
+            return Some(Reason::Watch);
+        }
+        if agent.bot.is_some() && is_on(Reason::Bot) {
+            return Some(Reason::Bot);
+        }
+        if is_datacenter(request, address, lists) && is_on(Reason::Datacenter) && !included() {
+            return Some(Reason::Datacenter);
+        }
+        if is_vpn(request) && is_on(Reason::Vpn) && !included() {
+            return Some(Reason::Vpn);
+        }
+        let is_blocked = agent.blocked.is_some() || lists.blocked.contains(address, request.asn);
+        (is_blocked && is_on(Reason::Blocked) && !included()).then_some(Reason::Blocked)
+    }
+
+    fn check_time(&self, request: &Request<'_>, episode: EpisodeId) -> Option<Reason> {
+        let published = self.registry.facts(episode).published_at;
+        let early = published.is_some_and(|published| request.start < published);
+        (early && self.policy.filters.is_on(Reason::PreRelease)).then_some(Reason::PreRelease)
+    }
+
+    fn feed_request(&mut self, request: &Request<'_>, address: ClientAddress) -> FeedRequest {
+        let feed = self.labels.feeds.intern(&percent_decoded(raw_path(&request.url)));
+        let reader = match reported(request.user_agent.as_deref().unwrap_or_default()) {
+            // The empty name is that of all clients that report no number.
+            Some(Reported { service: [], subscribers }) => Ok((LabelId::OTHER, subscribers)),
+            Some(Reported { service, subscribers }) => {
+                Ok((self.labels.services.intern(service), subscribers))
+            }
+            None => {
+                let digest = self.look_up(request).digest;
+                let client = self.keys.listener(address, digest, request.start.day());
+                Err(client.0[0] ^ u64::from(feed.0).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+            }
+        };
+        FeedRequest { feed, reader }
     }
 }
 
