@@ -160,9 +160,7 @@ impl Share {
             let prepared = self.engine.prepare(&line, receipt);
             let share = line.as_ref().map_or(self.index, |request| self.share_of(request));
             let place = chunk.push(share, prepared);
-            if let (Ok(request), Found::Request(known)) = (line, prepared.found)
-                && known.is_unregistered
-            {
+            if let (Ok(request), true) = (line, prepared.is_unregistered) {
                 pending.push(Pending { place, request });
             }
         }
@@ -187,7 +185,8 @@ impl Share {
     ) {
         self.engine.update_catalog(episodes);
         for Pending { place: Place { share, at }, request } in pending {
-            chunk.lines[share][at].found = self.engine.prepare(&Ok(request), receipt).found;
+            // Its id is with the chunk's already.
+            chunk.lines[share][at] = Prepared { id: None, ..self.engine.prepare(&Ok(request), receipt) };
         }
     }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
-use prepare::{FeedRequest, Known, Listener};
+use prepare::{FeedRequest, Listener};
 pub(super) use prepare::{Found, Prepared};
 
 use super::agent::AgentTable;
@@ -133,7 +133,7 @@ impl Engine {
     /// Counts one line. [`Engine::changes`] then tells what it changed in the sessions.
     pub fn observe(&mut self, line: &Result<Request<'_>, Malformed>, receipt: Receipt) -> Outcome {
         let prepared = self.prepare(line, receipt);
-        let place = self.look_ahead(&prepared);
+        let place = self.find_session(&prepared);
         self.count_line(&prepared, place, receipt)
     }
 
@@ -172,8 +172,9 @@ impl Engine {
     ) {
         let mut places = [None; TOGETHER];
         for together in prepared.chunks(TOGETHER) {
+            together.iter().for_each(|line| self.touch(line));
             for (place, line) in places.iter_mut().zip(together) {
-                *place = self.look_ahead(line);
+                *place = self.find_session(line);
             }
             for (place, line) in places.iter().zip(together) {
                 let outcome = self.count_line(line, *place, receipt);
@@ -182,20 +183,25 @@ impl Engine {
         }
     }
 
-    /// Reads what counting the line will read. Where its session is, if there is one.
-    fn look_ahead(&self, line: &Prepared) -> Option<Place> {
+    /// Fetches what counting the line will read.
+    fn touch(&self, line: &Prepared) {
         line.id.into_iter().for_each(|id| self.seen.touch(id));
-        let Found::Request(known) = &line.found else { return None };
-        known.address_hash.into_iter().for_each(|hash| self.addresses.touch(line.start.hour(), hash));
-        let Listener { key, .. } = known.listener.as_ref()?;
-        self.sessions.find(*key, known.episode?, line.start.day())
+        line.address_hash.into_iter().for_each(|hash| self.addresses.touch(line.start.hour(), hash));
+        if let (Some(listener), Some(episode)) = (&line.listener, line.episode) {
+            self.sessions.touch(listener.key, episode, line.start.day());
+        }
+    }
+
+    /// The second step, for which the first must have fetched what tells where the session is.
+    fn find_session(&self, line: &Prepared) -> Option<Place> {
+        self.sessions.find(line.listener.as_ref()?.key, line.episode?, line.start.day())
     }
 
     fn count_line(&mut self, line: &Prepared, place: Option<Place>, receipt: Receipt) -> Outcome {
         self.changes.clear();
-        let Prepared { start, ended, body_bytes, id, ref found } = *line;
+        let Prepared { start, ended, body_bytes, id, found, .. } = *line;
         if let Found::Malformed(malformed) = found {
-            return malformed_outcome(*malformed, receipt);
+            return malformed_outcome(malformed, receipt);
         }
         if self.watermark.is_some() && start > receipt.at.plus(MAX_AHEAD) {
             return malformed_outcome(Defect::BadTime.into(), receipt);
@@ -214,8 +220,8 @@ impl Engine {
             feed: None,
         };
         match found {
-            Found::Repeat(reason) => outcome.fate = Fate::Ignored(*reason),
-            Found::Request(known) if !is_seen => self.count_request(line, known, place, &mut outcome),
+            Found::Repeat(reason) => outcome.fate = Fate::Ignored(reason),
+            Found::Request if !is_seen => self.count_request(line, place, &mut outcome),
             _ => {}
         }
         self.advance(start, receipt);
@@ -223,23 +229,23 @@ impl Engine {
     }
 
     /// Of a closed day no table changes but that of fates.
-    fn count_request(&mut self, line: &Prepared, known: &Known, place: Option<Place>, outcome: &mut Outcome) {
+    fn count_request(&mut self, line: &Prepared, place: Option<Place>, outcome: &mut Outcome) {
         let is_closed = self.is_closed(line.start.day());
-        let reason = known.reason.or(is_closed.then_some(Reason::Late));
+        let reason = line.reason.or(is_closed.then_some(Reason::Late));
         outcome.fate = reason.map_or(Fate::Valid, Fate::Ignored);
-        outcome.episode = known.episode;
+        outcome.episode = line.episode;
         if is_closed {
             return;
         }
         let new_address = |hash| OlderWay { new_address: self.addresses.insert(outcome.hour, hash) };
-        outcome.older_way = known.address_hash.map(new_address);
-        outcome.session = match (&known.listener, known.episode) {
+        outcome.older_way = line.address_hash.map(new_address);
+        outcome.session = match (&line.listener, line.episode) {
             (Some(listener), Some(episode)) => Some(self.count(line, listener, episode, place)),
             _ => None,
         };
-        outcome.exclusion = known.exclusion;
-        outcome.traffic = known.traffic;
-        outcome.feed = known.feed.map(|request| self.feed_visit(line.start, request));
+        outcome.exclusion = line.exclusion;
+        outcome.traffic = line.traffic;
+        outcome.feed = line.feed.map(|request| self.feed_visit(line.start, request));
     }
 
     /// What the last line, or the last update of the catalogue, changed.

@@ -186,14 +186,19 @@ impl Sessions {
         }
     }
 
-    /// Where the session of a request is, if there is one; in any case what [`Sessions::join`] will read has been read.
+    /// Fetches what [`Sessions::find`] will read.
+    pub fn touch(&self, listener: ListenerKey, episode: EpisodeId, day: UtcDay) {
+        match self {
+            Self::Calendar(sessions) => sessions.touch(listener, episode, day),
+            Self::Rolling(sessions) => sessions.touch(listener, episode),
+        }
+    }
+
+    /// Where the session of a request may be, if there is one; what [`Sessions::join`] will read of it is fetched.
     pub fn find(&self, listener: ListenerKey, episode: EpisodeId, day: UtcDay) -> Option<Place> {
         match self {
             Self::Calendar(sessions) => sessions.find(listener, episode, day),
-            Self::Rolling(sessions) => {
-                sessions.touch(listener, episode);
-                None
-            }
+            Self::Rolling(_) => None,
         }
     }
 

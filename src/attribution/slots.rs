@@ -9,8 +9,6 @@
 //!
 //! Hashes are keyed, so nobody can choose them to collide. No entry is zero.
 
-use std::hint::black_box;
-
 /// At most four of five places are taken.
 const fn is_full(len: usize, places: usize) -> bool {
     len >= places / 5 * 4
@@ -48,9 +46,9 @@ impl Slots {
         }
     }
 
-    /// Reads the place that entries with this hash begin at.
+    /// Fetches the place that entries with this hash begin at.
     pub fn touch(&self, hash: u64) {
-        black_box(self.places.get(self.home(hash)).copied());
+        self.places.get(self.home(hash)).into_iter().for_each(prefetch);
     }
 
     /// The first entry with the place of `hash` that `is_it`.
@@ -151,6 +149,21 @@ impl Slots {
     fn after(&self, at: usize) -> usize {
         (at + 1) & (self.places.len() - 1)
     }
+}
+
+/// Has memory brought near before it is read, without waiting for it.
+#[inline(always)]
+#[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "what is read instead has to be waited for"))]
+pub fn prefetch<T>(value: &T) {
+    #[cfg(target_arch = "x86_64")]
+    for byte in [0, size_of::<T>().saturating_sub(1)] {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let byte = std::ptr::from_ref(value).cast::<i8>().wrapping_add(byte);
+        // SAFETY: SSE is a part of x86-64, and a prefetch neither faults nor changes anything, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(byte) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
 }
 
 #[cfg(test)]

@@ -24,13 +24,26 @@ use crate::units::{AgentId, ByteCount, EpisodeId, KeyId, LabelId, ListenerKey, T
 /// A line before it is counted. Holds until the rules or the catalogue change.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::attribution) struct Prepared {
+    pub(in crate::attribution) found: Found,
     /// Of no meaning for a malformed line.
     pub(in crate::attribution) start: Timestamp,
-    pub(super) ended: Timestamp,
-    pub(super) body_bytes: ByteCount,
+    pub(in crate::attribution) ended: Timestamp,
+    pub(in crate::attribution) body_bytes: ByteCount,
     /// Of a line whose id counts as seen from here on, whatever becomes of it.
     pub(in crate::attribution) id: Option<IdHash>,
-    pub(in crate::attribution) found: Found,
+    /// All that follows is of requests only.
+    pub(in crate::attribution) episode: Option<EpisodeId>,
+    /// Its path may be an episode's that is not registered here.
+    pub(in crate::attribution) is_unregistered: bool,
+    /// Why it is not counted.
+    pub(in crate::attribution) reason: Option<Reason>,
+    /// Address and episode, where the older way counts it.
+    pub(in crate::attribution) address_hash: Option<u64>,
+    /// Of a request for an episode that is counted unless it came before or its day is closed.
+    pub(in crate::attribution) listener: Option<Listener>,
+    pub(in crate::attribution) exclusion: Option<Exclusion>,
+    pub(in crate::attribution) traffic: Option<Traffic>,
+    pub(in crate::attribution) feed: Option<FeedRequest>,
 }
 
 /// What a line is.
@@ -39,24 +52,27 @@ pub(in crate::attribution) enum Found {
     Malformed(Malformed),
     /// It repeats another by its nature, by its id or with its body: nothing else of it matters.
     Repeat(Reason),
-    Request(Known),
+    Request,
 }
 
-/// What is known of a request.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::attribution) struct Known {
-    pub(super) episode: Option<EpisodeId>,
-    /// Its path may be an episode's that is not registered here.
-    pub(in crate::attribution) is_unregistered: bool,
-    /// Why it is not counted.
-    pub(super) reason: Option<Reason>,
-    /// Address and episode, where the older way counts it.
-    pub(super) address_hash: Option<u64>,
-    /// Of a request for an episode that is counted unless it came before or its day is closed.
-    pub(super) listener: Option<Listener>,
-    pub(super) exclusion: Option<Exclusion>,
-    pub(super) traffic: Option<Traffic>,
-    pub(super) feed: Option<FeedRequest>,
+impl Prepared {
+    fn new(found: Found) -> Self {
+        Self {
+            found,
+            start: Timestamp::default(),
+            ended: Timestamp::default(),
+            body_bytes: ByteCount::ZERO,
+            id: None,
+            episode: None,
+            is_unregistered: false,
+            reason: None,
+            address_hash: None,
+            listener: None,
+            exclusion: None,
+            traffic: None,
+            feed: None,
+        }
+    }
 }
 
 /// Who asked for an episode, and what was sent.
@@ -102,84 +118,73 @@ impl Engine {
     ) -> Prepared {
         let request = match line {
             Ok(request) => request,
-            Err(malformed) => {
-                let (start, body_bytes) = (Timestamp::default(), ByteCount::ZERO);
-                return Prepared {
-                    start,
-                    ended: start,
-                    body_bytes,
-                    id: None,
-                    found: Found::Malformed(*malformed),
-                };
-            }
+            Err(malformed) => return Prepared::new(Found::Malformed(*malformed)),
         };
-        let (id, found) = match check_nature(request) {
-            Some(reason) => (None, Found::Repeat(reason)),
-            None => (request.id.as_ref().map(|id| self.seen.hash(id)), self.find(request, receipt)),
-        };
-        Prepared { start: request.start, ended: request.end(), body_bytes: request.body_bytes, id, found }
+        let nature = check_nature(request);
+        let reason = nature.or(receipt.redelivered.then_some(Reason::Redelivered));
+        let mut prepared = Prepared::new(reason.map_or(Found::Request, Found::Repeat));
+        prepared.start = request.start;
+        prepared.ended = request.end();
+        prepared.body_bytes = request.body_bytes;
+        if nature.is_none() {
+            prepared.id = request.id.as_ref().map(|id| self.seen.hash(id));
+        }
+        if reason.is_none() {
+            self.look_into(request, &mut prepared);
+        }
+        prepared
     }
 
-    fn find(&mut self, request: &Request<'_>, receipt: Receipt) -> Found {
-        if receipt.redelivered {
-            return Found::Repeat(Reason::Redelivered);
-        }
+    fn look_into(&mut self, request: &Request<'_>, prepared: &mut Prepared) {
         let address = ClientAddress::new(request.address);
         let resolved = self.registry.resolve(&request.url, request.host.as_deref());
-        let reason = check_target(resolved).or_else(|| check_response(request));
-        let (reason, agent) = match (reason, resolved.episode) {
-            (None, Some(episode)) => {
-                let agent = self.look_up(request);
-                let reason = self.check_client(request, address, &agent);
-                (reason.or_else(|| self.check_time(request, episode)), Some(agent))
+        prepared.is_unregistered = resolved.is_unregistered;
+        prepared.episode = resolved.episode;
+        prepared.reason = check_target(resolved).or_else(|| check_response(request));
+        let mut agent = None;
+        if let Some(episode) = resolved.episode {
+            if prepared.reason.is_none() {
+                let known = self.look_up(request);
+                let reason = self.check_client(request, address, &known);
+                prepared.reason = reason.or_else(|| self.check_time(request, episode));
+                agent = Some(known);
             }
-            (reason, _) => (reason, None),
-        };
-        let is_sent = request.body_bytes.0 > 0 && !matches!(request.status, 301 | 404);
-        let listener = agent.filter(|_| reason.is_none()).map(|agent| self.listener(request, address, agent));
-        let mut known = Known {
-            episode: resolved.episode,
-            is_unregistered: resolved.is_unregistered,
-            reason,
-            address_hash: resolved
-                .episode
-                .filter(|_| is_sent)
-                .map(|episode| self.keys.address(address, episode)),
-            listener,
-            exclusion: None,
-            traffic: None,
-            feed: None,
-        };
-        if self.detailed {
-            self.add_details(&mut known, request, address, agent, resolved.feed);
+            if request.body_bytes.0 > 0 && !matches!(request.status, 301 | 404) {
+                prepared.address_hash = Some(self.keys.address(address, episode));
+            }
         }
-        Found::Request(known)
+        if let (Some(agent), None) = (agent, prepared.reason) {
+            prepared.listener = Some(self.listener(request, address, agent));
+        }
+        if self.detailed {
+            self.add_details(request, address, agent, resolved.feed, prepared);
+        }
     }
 
     fn add_details(
         &mut self,
-        known: &mut Known,
         request: &Request<'_>,
         address: ClientAddress,
         agent: Option<KnownAgent>,
         is_feed: bool,
+        prepared: &mut Prepared,
     ) {
-        if known.episode.is_some() {
+        if prepared.episode.is_some() {
             let (lists, labels) = (&self.policy.lists, &mut self.labels);
-            known.exclusion = known.reason.map(|reason| Exclusion {
-                reason,
-                rule: rule(reason, request, address, agent, lists, &mut labels.rules),
+            prepared.exclusion = prepared.reason.map(|reason| {
+                let rule = rule(reason, request, address, agent, lists, &mut labels.rules);
+                Exclusion { reason, rule }
             });
-            known.traffic = Some(Traffic {
+            prepared.traffic = Some(Traffic {
                 status: request.status,
                 pop: labels.pops.intern(request.pop.as_deref().unwrap_or_default()),
                 cache_state: labels.cache_states.intern(request.cache_state.as_deref().unwrap_or_default()),
             });
         }
         if is_feed && matches!(request.status, 200 | 304) {
-            known.feed = Some(self.feed_request(request, address));
+            prepared.feed = Some(self.feed_request(request, address));
         }
-        if let Some(listener) = &mut known.listener {
+        if let Some(listener) = &mut prepared.listener {
             // Fastly's words for a region it does not know.
             let region = request.region.as_deref().filter(|region| !matches!(*region, b"?" | b"NO REGION"));
             listener.origin = Origin {

@@ -11,7 +11,7 @@ use crate::attribution::coverage::Precision;
 use crate::attribution::labels::LabelSet;
 use crate::attribution::origin::Origin;
 use crate::attribution::saved;
-use crate::attribution::slots::Slots;
+use crate::attribution::slots::{Slots, prefetch};
 use crate::attribution::verdict::Received;
 use crate::units::{AgentId, EpisodeId, ListenerKey, Timestamp, UtcDay};
 
@@ -127,12 +127,18 @@ fn place(entry: u64) -> Place {
 }
 
 impl Day {
+    /// Where the session probably is: another one may have the same half of a hash.
     fn find(&self, listener: ListenerKey, episode: EpisodeId) -> Option<Place> {
         let hash = hash(listener, episode);
-        let is_its = |found| {
-            found >> 32 == hash >> 32 && self.sessions[place(found).0 as usize].is_of(listener, episode)
-        };
-        self.index.find(hash, is_its).map(place)
+        let found = self.index.find(hash, |found| found >> 32 == hash >> 32).map(place)?;
+        self.sessions.get(found.0 as usize).into_iter().for_each(prefetch);
+        Some(found)
+    }
+
+    /// None where another session is at that place.
+    fn at(&self, place: Place, visit: &Visit) -> Option<Place> {
+        let session = self.sessions.get(place.0 as usize)?;
+        session.is_of(visit.listener, visit.episode).then_some(place)
     }
 
     /// The place of the visit's session, and whether it was made for it.
@@ -154,6 +160,10 @@ impl Day {
 }
 
 impl CalendarSessions {
+    pub fn touch(&self, listener: ListenerKey, episode: EpisodeId, day: UtcDay) {
+        self.days.get(&day).into_iter().for_each(|day| day.index.touch(hash(listener, episode)));
+    }
+
     pub fn find(&self, listener: ListenerKey, episode: EpisodeId, day: UtcDay) -> Option<Place> {
         self.days.get(&day)?.find(listener, episode)
     }
@@ -168,8 +178,8 @@ impl CalendarSessions {
     ) -> Joined {
         let day = visit.start.day();
         let sessions = self.days.entry(day).or_default();
-        let (Place(at), is_new) =
-            place.map_or_else(|| sessions.find_or_insert(visit), |place| (place, false));
+        let found = place.and_then(|place| sessions.at(place, visit)).map(|place| (place, false));
+        let (Place(at), is_new) = found.unwrap_or_else(|| sessions.find_or_insert(visit));
         let session = &mut sessions.sessions[at as usize];
         let before = (!is_new).then(|| session.contribution(day, rules));
         let first_start = session.first_start;
