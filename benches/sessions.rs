@@ -129,10 +129,15 @@ impl Counting {
                 .collect();
             let parsed_at = cpu_nanos();
             let Self { engine, reach, .. } = self;
-            engine.observe_all(parsed.iter().map(|line| ((), line)), receipt, |(), outcome, changes| {
-                delta.add_line(receipt.source, outcome, changes);
-                reach.add_line(outcome);
-            });
+            engine.observe_all(
+                &parsed,
+                |line| line,
+                receipt,
+                |_, outcome, changes| {
+                    delta.add_line(receipt.source, outcome, changes);
+                    reach.add_line(outcome);
+                },
+            );
             nanos = [nanos[0] + parsed_at - began, nanos[1] + cpu_nanos() - parsed_at];
             if batch.is_multiple_of(COMMIT) {
                 self.downloads += delta.episode_hours.values().sum::<i64>();

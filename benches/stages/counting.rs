@@ -32,12 +32,13 @@ fn engine() -> Engine {
     Engine::new(Policy::default(), registry, Arc::new(AgentTable::builtin()), [7; 16])
 }
 
-fn count<'l>(
+fn count<'l, T: Copy, L: Borrow<Result<Request<'l>, Malformed>>>(
     engine: &mut Engine,
     delta: &mut Delta,
-    lines: impl Iterator<Item = impl Borrow<Result<Request<'l>, Malformed>>>,
+    lines: impl IntoIterator<Item = T>,
+    parse: impl Fn(T) -> L,
 ) {
-    engine.observe_all(lines.map(|line| ((), line)), receipt(), |(), outcome, changes| {
+    engine.observe_all(lines, parse, receipt(), |_, outcome, changes| {
         delta.add_line(SourceId(0), outcome, changes);
     });
 }
@@ -105,7 +106,7 @@ fn parsed_batches() -> Vec<Vec<Parsed>> {
 fn engine_and_sums(bencher: Bencher<'_, '_>) {
     let count_batch = |engine: &mut Engine, batch: &Vec<Parsed>| {
         let mut delta = Delta::default();
-        count(engine, &mut delta, batch.iter());
+        count(engine, &mut delta, batch, |line| line);
         let malformed = batch.iter().filter(|line| line.is_err()).count();
         assert_eq!(read_and_malformed(&delta), ((batch.len() - malformed) as i64, malformed as i64));
     };
@@ -121,8 +122,9 @@ fn pipeline(bencher: Bencher<'_, '_>) {
         |batch| (batch, LINES_PER_BATCH - text_lines(batch).filter(|line| is_sound(line)).count());
     let count_batch = |engine: &mut Engine, (batch, malformed): &(&'static [u8], usize)| {
         let mut delta = Delta::default();
-        let parsed = lines(batch, MAX_LINE_BYTES).map(|line| line.and_then(|line| parser.parse(line)));
-        count(engine, &mut delta, parsed);
+        count(engine, &mut delta, lines(batch, MAX_LINE_BYTES), |line| {
+            line.and_then(|line| parser.parse(line))
+        });
         assert_eq!(read_and_malformed(&delta), ((LINES_PER_BATCH - malformed) as i64, *malformed as i64));
     };
     let all = batches(json).into_iter().map(with_malformed).collect();
@@ -144,7 +146,7 @@ fn merge(bencher: Bencher<'_, '_>) {
     let mut engine = engine();
     let mut of_batch = |batch: &Vec<Parsed>| {
         let mut delta = Delta::default();
-        count(&mut engine, &mut delta, batch.iter());
+        count(&mut engine, &mut delta, batch, |line| line);
         delta
     };
     let deltas: Vec<Delta> = parsed_batches().iter().map(&mut of_batch).collect();

@@ -148,15 +148,17 @@ impl Chunk {
 
 impl Share {
     /// Makes a chunk of lines; any share may do this for any lines. Those whose path is not known are given back.
-    pub fn prepare<'l>(
+    pub fn prepare<'l, T: Copy>(
         &mut self,
         chunk: &mut Chunk,
-        lines: impl Iterator<Item = Result<Request<'l>, Malformed>>,
+        lines: &[T],
+        parse: impl Fn(T) -> Result<Request<'l>, Malformed>,
         receipt: Receipt,
     ) -> Vec<Pending<'l>> {
         chunk.clear();
         let mut pending = Vec::new();
         for line in lines {
+            let line = parse(*line);
             let prepared = self.engine.prepare(&line, receipt);
             let share = line.as_ref().map_or(self.index, |request| self.share_of(request));
             let place = chunk.push(share, prepared);

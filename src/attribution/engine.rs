@@ -137,27 +137,28 @@ impl Engine {
         self.count_line(&prepared, place, receipt)
     }
 
-    /// Counts lines that came in together, in their order, which is faster than one by one. Each goes to `each` with what
-    /// it came with, its outcome, and what it changed in the sessions.
+    /// Counts lines that came in together, in their order, which is faster than one by one. Each is given to `parse`, and
+    /// to `each` with its outcome and what it changed in the sessions.
     pub fn observe_all<'l, T: Copy, L: Borrow<Result<Request<'l>, Malformed>>>(
         &mut self,
-        lines: impl IntoIterator<Item = (T, L)>,
+        lines: impl IntoIterator<Item = T>,
+        parse: impl Fn(T) -> L,
         receipt: Receipt,
         mut each: impl FnMut(T, &Outcome, &[Change]),
     ) {
         let mut lines = lines.into_iter();
-        let (mut with, mut prepared) = (Vec::with_capacity(TOGETHER), Vec::with_capacity(TOGETHER));
+        let (mut together, mut prepared) = (Vec::with_capacity(TOGETHER), Vec::with_capacity(TOGETHER));
         loop {
-            for (its, line) in lines.by_ref().take(TOGETHER) {
-                with.push(its);
-                prepared.push(self.prepare(line.borrow(), receipt));
+            for line in lines.by_ref().take(TOGETHER) {
+                together.push(line);
+                prepared.push(self.prepare(parse(line).borrow(), receipt));
             }
             if prepared.is_empty() {
                 return;
             }
-            let mut with = with.drain(..);
+            let mut together = together.drain(..);
             self.count_all(&prepared, receipt, |outcome, changes| {
-                with.next().into_iter().for_each(|its| each(its, outcome, changes));
+                together.next().into_iter().for_each(|line| each(line, outcome, changes));
             });
             prepared.clear();
         }

@@ -63,8 +63,8 @@ impl<P: Period> Tally<P> {
 }
 
 impl Counting {
-    fn parse<'l>(&self, lines: &[Line<'l>]) -> impl Iterator<Item = Result<Request<'l>, Malformed>> {
-        lines.iter().map(|line| line.and_then(|line| self.parser.parse(line)))
+    fn parse<'l>(&self, line: Line<'l>) -> Result<Request<'l>, Malformed> {
+        self.parser.parse(line?)
     }
 
     /// Counts what `inputs` gives. With the episodes by id.
@@ -75,8 +75,9 @@ impl Counting {
     ) -> Result<(Registry, Tally<P>), Failure> {
         let (mut engine, mut tally) = (engine.for_sums(), Tally::new());
         inputs(&mut |lines| {
-            let parsed = self.parse(lines).map(|line| ((), line));
-            engine.observe_all(parsed, self.receipt, |(), outcome, changes| tally.add(outcome, changes));
+            let lines = lines.iter().copied();
+            let add = |_, outcome: &Outcome, changes: &[Change]| tally.add(outcome, changes);
+            engine.observe_all(lines, |line| self.parse(line), self.receipt, add);
             Ok(())
         })?;
         Ok((engine.registry().clone(), tally))
@@ -112,8 +113,9 @@ impl Counting {
         let mut parts = lines.chunks(lines.len().div_ceil(shares.len()).max(1));
         let parts =
             shares.iter_mut().zip(chunks.iter_mut()).map(|each| (each, parts.next().unwrap_or_default()));
-        let pending =
-            in_parallel(parts, |(((share, _), chunk), part)| share.prepare(chunk, self.parse(part), receipt));
+        let pending = in_parallel(parts, |(((share, _), chunk), part)| {
+            share.prepare(chunk, part, |line| self.parse(line), receipt)
+        });
         if pending.iter().any(|pending| !pending.is_empty()) {
             let episodes = division.register(&pending);
             let pending = shares.iter_mut().zip(chunks.iter_mut()).zip(pending);

@@ -22,7 +22,7 @@ use super::snapshot;
 use super::stored;
 use crate::attribution::{self, AgentNames, Engine, Episode, Fate, Labels, Receipt, Secret};
 use crate::config::ConfigError;
-use crate::event::Defect;
+use crate::event::{Defect, Malformed};
 use crate::journal::{self, Entry, Fed, JournalError, RecordKind};
 use crate::parser;
 use crate::receiver::decode;
@@ -265,18 +265,19 @@ impl Counter {
         let end = || memchr::memrchr(b'\n', lines).map_or(0, |at| at + 1);
         let whole = if batch.tail_is_cut { end() } else { lines.len() };
         let tail = &lines[whole..];
-        let cut = (!tail.is_empty()).then(|| (tail, Err(Defect::Truncated.into())));
-        let read = parser::lines(&lines[..whole], self.rules.max_line_bytes).map(|line| match line {
-            Ok(line) => (line, parser.parse(line)),
-            Err(malformed) => (&b""[..], Err(malformed)),
+        let cut = (!tail.is_empty()).then(|| (tail, Some(Defect::Truncated.into())));
+        let whole = parser::lines(&lines[..whole], self.rules.max_line_bytes).map(|line| match line {
+            Ok(line) => (line, None),
+            Err(malformed) => (&b""[..], Some(malformed)),
         });
+        let parse = |(line, defect): (_, Option<Malformed>)| defect.map_or_else(|| parser.parse(line), Err);
         // What is replayed was given out and said before; but sketches may not have been kept.
         let is_new = self.position >= self.committed;
         if is_new {
             self.arrivals.begin(received_at);
         }
         let Self { engine, delta, arrivals, reach, gaps_closed, samples, .. } = self;
-        engine.observe_all(read.chain(cut), receipt, |line, outcome, changes| {
+        engine.observe_all(whole.chain(cut), parse, receipt, |(line, _), outcome, changes| {
             reach.add_line(outcome);
             if !is_new {
                 return;
