@@ -19,8 +19,8 @@ use crate::receiver::decode::Decoder;
 
 /// Bytes read at a time.
 const PIECE_BYTES: usize = 256 * 1024;
-/// The same for each of several threads: what they parse of it fits their caches, and starting them hardly counts.
-const SHARE_BYTES: usize = 1024 * 1024;
+/// The same for each of several threads, so that starting them hardly counts.
+const SHARE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The files to read.
 #[derive(Debug, Args)]

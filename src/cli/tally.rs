@@ -4,6 +4,7 @@
 //! its share of ids, then counts its share of listeners. Threads live for a step; within a step none waits for another.
 
 use std::io;
+use std::iter;
 use std::thread;
 
 use super::Failure;
@@ -133,8 +134,10 @@ impl Counting {
     }
 }
 
-/// Does something with each on a thread of its own; gives what came of it in their order.
+/// Does something with each on a thread of its own, the first on this one; gives what came of it in their order.
 fn in_parallel<T: Send, R: Send>(items: impl Iterator<Item = T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let mut items = items;
+    let Some(first) = items.next() else { return Vec::new() };
     thread::scope(|scope| {
         let work = &work;
         let threads: Vec<_> = items.map(|item| scope.spawn(move || work(item))).collect();
@@ -142,6 +145,6 @@ fn in_parallel<T: Send, R: Send>(items: impl Iterator<Item = T>, work: impl Fn(T
             Ok(result) => result,
             Err(panic) => std::panic::resume_unwind(panic),
         };
-        threads.into_iter().map(join).collect()
+        iter::once(work(first)).chain(threads.into_iter().map(join)).collect()
     })
 }

@@ -19,11 +19,13 @@ use nom::sequence::preceded;
 use nom::{IResult, Parser};
 
 use super::time::{clock, month, offset_minutes, rfc3339};
-use super::value::number;
+use super::value::{leading_number, number};
 use crate::event::Defect;
 
 /// RFC 5424 §6.2.1: facility 23, severity 7.
 const MAX_PRIORITY: u64 = 191;
+
+const MOST_BEFORE_TIME: usize = "<191>".len();
 
 type Parsed<'a, T> = IResult<&'a [u8], T, ()>;
 
@@ -38,6 +40,9 @@ pub(super) fn strip(line: &[u8]) -> Result<&[u8], Defect> {
 
 /// What follows a header that begins with a priority.
 pub(super) fn header(line: &[u8]) -> Option<&[u8]> {
+    if let Some(message) = classic(line) {
+        return Some(message);
+    }
     let header = preceded(priority, alt((rfc5424, legacy)));
     terminated_by_message(header, line)
 }
@@ -45,6 +50,38 @@ pub(super) fn header(line: &[u8]) -> Option<&[u8]> {
 /// What follows a header whose priority was cut off by whoever wrote the file.
 pub(super) fn header_without_priority(line: &[u8]) -> Option<&[u8]> {
     terminated_by_message(legacy, line)
+}
+
+/// What follows Fastly's classic header as it mostly is, read without a detour; None does not mean that it is none.
+fn classic(line: &[u8]) -> Option<&[u8]> {
+    let (priority, rest) = leading_number(line.strip_prefix(b"<")?)?;
+    let (time, rest) = rest.strip_prefix(b">")?.split_first_chunk()?;
+    // A priority has at most three digits.
+    if priority > MAX_PRIORITY
+        || line.len() - rest.len() > MOST_BEFORE_TIME + time.len()
+        || !is_plain_time(time)
+    {
+        return None;
+    }
+    let rest = rest.strip_prefix(b" ")?;
+    let space = memchr::memchr(b' ', rest).filter(|space| *space > 0)?;
+    program_tag(&rest[space + 1..]).ok().map(|(message, ())| message)
+}
+
+/// `2016-07-04T22:37:26Z`, on a day that every month has.
+fn is_plain_time(time: &[u8; 20]) -> bool {
+    let two = |at: usize| {
+        let [tens, ones] = [time[at], time[at + 1]].map(|digit| digit.wrapping_sub(b'0'));
+        (tens < 10 && ones < 10).then_some(tens * 10 + ones)
+    };
+    let signs = [4, 7, 10, 13, 16, 19].map(|at| time[at]);
+    signs == *b"--T::Z"
+        && two(0).is_some()
+        && two(2).is_some()
+        && two(5).is_some_and(|month| (1..=12).contains(&month))
+        && two(8).is_some_and(|day| (1..=28).contains(&day))
+        && two(11).is_some_and(|hour| hour < 24)
+        && [14, 17].into_iter().all(|at| two(at).is_some_and(|it| it < 60))
 }
 
 fn terminated_by_message<'a>(
@@ -91,12 +128,17 @@ fn rfc3164_time(input: &[u8]) -> Parsed<'_, ()> {
 /// `LogTest[62959]: `, the number and the last space being optional. Ends at the first colon that could
 /// end a tag, so that a name with a colon in it is no obstacle.
 fn program_tag(input: &[u8]) -> Parsed<'_, ()> {
-    let end = input.iter().position(|byte| matches!(byte, b' ' | b'{' | b'"')).unwrap_or(input.len());
-    let colon = (1..end)
-        .find(|&at| input[at] == b':' && matches!(input.get(at + 1), None | Some(b' ' | b'{')))
-        .ok_or(nom::Err::Error(()))?;
-    let rest = &input[colon + 1..];
-    Ok((rest.strip_prefix(b" ").unwrap_or(rest), ()))
+    for (at, byte) in input.iter().enumerate() {
+        match byte {
+            b' ' | b'{' | b'"' => break,
+            b':' if at > 0 && matches!(input.get(at + 1), None | Some(b' ' | b'{')) => {
+                let rest = &input[at + 1..];
+                return Ok((rest.strip_prefix(b" ").unwrap_or(rest), ()));
+            }
+            _ => {}
+        }
+    }
+    Err(nom::Err::Error(()))
 }
 
 fn word(input: &[u8]) -> Parsed<'_, &[u8]> {
@@ -124,7 +166,23 @@ fn structured_data(input: &[u8]) -> Parsed<'_, ()> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// The short way is one that the long one takes too.
+        #[test]
+        fn a_classic_header_is_a_header(
+            priority in "[0-9]{1,4}|191|192",
+            time in "2016-[0-2][0-9]-[0-3][0-9]T[0-2][0-9]:[0-7][0-9]:[0-7][0-9]Z|2016-07-04T22:37:26[Z+ ]",
+            rest in " ?(cache|)[ :]{0,2}(Log|\\{|)(\\[1\\])?:{0,2} ?(\\{\\}| |\"|a: b)?",
+        ) {
+            let line = format!("<{priority}>{time}{rest}");
+            let long_way = terminated_by_message(preceded(super::priority, alt((rfc5424, legacy))), line.as_bytes());
+            prop_assert_eq!(header(line.as_bytes()), long_way, "{}", line);
+        }
+    }
 
     #[test]
     fn whole_headers_are_cut_off() {
