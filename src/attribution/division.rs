@@ -84,13 +84,12 @@ const READ_AHEAD: usize = 16;
 
 impl Division {
     /// Divides the work of an engine that has not counted yet.
-    pub fn new(engine: Engine, secret: Secret, shares: usize) -> (Self, Vec<(Share, Chunk)>) {
+    pub fn new(engine: Engine, secret: Secret, shares: usize) -> (Self, Vec<Share>) {
         let ids = SeenIds::new(secret, engine.policy().redelivery.0);
         let registry = engine.registry().clone();
         let engine = engine.following();
         let share = |index| Share { index, shares, engine: engine.clone(), ids: ids.clone() };
-        let all = (0..shares).map(|index| (share(index), Chunk::new(shares))).collect();
-        (Self { registry, lines_with_ids: 0 }, all)
+        (Self { registry, lines_with_ids: 0 }, (0..shares).map(share).collect())
     }
 
     /// The episodes that are new in consecutive chunks. All shares have to learn them before they go on.
@@ -116,7 +115,8 @@ impl Division {
 }
 
 impl Chunk {
-    fn new(shares: usize) -> Self {
+    /// An empty one, for so many shares.
+    pub fn new(shares: usize) -> Self {
         Self { lines: vec![Vec::new(); shares], ids: vec![Vec::new(); shares], with_ids: 0 }
     }
 
@@ -177,15 +177,13 @@ impl Share {
         (((hash >> 32) * self.shares as u64) >> 32) as usize
     }
 
-    /// Takes new episodes in, and prepares the lines again that may be theirs.
-    pub fn learn(
-        &mut self,
-        episodes: Vec<Episode>,
-        chunk: &mut Chunk,
-        pending: Vec<Pending<'_>>,
-        receipt: Receipt,
-    ) {
+    /// Takes new episodes in.
+    pub fn learn(&mut self, episodes: Vec<Episode>) {
         self.engine.update_catalog(episodes);
+    }
+
+    /// Prepares lines again whose episodes may be known by now.
+    pub fn prepare_again(&mut self, chunk: &mut Chunk, pending: Vec<Pending<'_>>, receipt: Receipt) {
         for Pending { place: Place { share, at }, request } in pending {
             // Its id is with the chunk's already.
             chunk.lines[share][at] = Prepared { id: None, ..self.engine.prepare(&Ok(request), receipt) };

@@ -9,6 +9,8 @@
 //!
 //! Hashes are keyed, so nobody can choose them to collide. No entry is zero.
 
+use std::hint::black_box;
+
 /// At most four of five places are taken.
 const fn is_full(len: usize, places: usize) -> bool {
     len >= places / 5 * 4
@@ -128,7 +130,11 @@ impl Slots {
     }
 
     fn grow_to(&mut self, places: usize) {
-        let old = std::mem::replace(&mut self.places, vec![0; places]);
+        // Hidden from the compiler that all are zeros: it would take pages of zeros from the system, and those are got twice,
+        // first to be read and then to be written, which also stops all other threads.
+        let mut new = black_box(Vec::with_capacity(places));
+        new.resize(places, 0);
+        let old = std::mem::replace(&mut self.places, new);
         for entry in old.into_iter().filter(|entry| *entry != 0) {
             let mut at = self.home(entry);
             while self.places[at] != 0 {

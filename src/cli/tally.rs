@@ -1,10 +1,12 @@
 //! Counting lines of files, on one thread or on several: sums by episode and period, and what became of the lines.
 //!
-//! On several threads, lines are taken in rounds: each thread parses and prepares a part of the round's lines, then checks
-//! its share of ids, then counts its share of listeners. Threads live for a step; within a step none waits for another.
+//! On several threads, lines are taken in rounds: the threads parse and prepare parts of the round's lines, each the next
+//! one as soon as it is free, then each checks its share of ids, then counts its share of listeners. Threads live for a
+//! step; within a step none waits for another.
 
 use std::io;
 use std::iter;
+use std::sync::Mutex;
 use std::thread;
 
 use super::Failure;
@@ -13,6 +15,9 @@ use crate::event::{Malformed, Request};
 use crate::parser::{Line, LineParser};
 use crate::rollup::{EpisodeSums, LineCount, Period, add_line};
 use crate::units::ByteCount;
+
+/// Lines are prepared in so many parts for each thread, so that all have done at about the same time.
+const CHUNKS_A_THREAD: usize = 8;
 
 /// Takes lines that were read together.
 pub type EachLines<'e> = dyn FnMut(&[Line<'_>]) -> io::Result<()> + 'e;
@@ -93,7 +98,7 @@ impl Counting {
         inputs: impl FnOnce(&mut EachLines<'_>) -> Result<(), Failure>,
     ) -> Result<(Registry, Tally<P>), Failure> {
         let (mut division, shares) = Division::new(engine.for_sums(), secret, threads);
-        let (shares, mut chunks): (Vec<_>, Vec<_>) = shares.into_iter().unzip();
+        let mut chunks: Vec<_> = (0..threads * CHUNKS_A_THREAD).map(|_| Chunk::new(threads)).collect();
         let mut shares: Vec<_> = shares.into_iter().map(|share| (share, Tally::new())).collect();
         inputs(&mut |lines| {
             self.round(lines, &mut division, &mut shares, &mut chunks);
@@ -111,17 +116,17 @@ impl Counting {
         chunks: &mut [Chunk],
     ) {
         let receipt = self.receipt;
-        let mut parts = lines.chunks(lines.len().div_ceil(shares.len()).max(1));
-        let parts =
-            shares.iter_mut().zip(chunks.iter_mut()).map(|each| (each, parts.next().unwrap_or_default()));
-        let pending = in_parallel(parts, |(((share, _), chunk), part)| {
+        let mut parts = lines.chunks(lines.len().div_ceil(chunks.len()).max(1));
+        let parts = chunks.iter_mut().map(|chunk| (chunk, parts.next().unwrap_or_default()));
+        let pending = in_turns(shares.iter_mut(), parts, |(share, _), (chunk, part)| {
             share.prepare(chunk, part, |line| self.parse(line), receipt)
         });
         if pending.iter().any(|pending| !pending.is_empty()) {
             let episodes = division.register(&pending);
-            let pending = shares.iter_mut().zip(chunks.iter_mut()).zip(pending);
-            in_parallel(pending, |(((share, _), chunk), pending)| {
-                share.learn(episodes.clone(), chunk, pending, receipt);
+            in_parallel(shares.iter_mut(), |(share, _)| share.learn(episodes.clone()));
+            let pending = chunks.iter_mut().zip(pending);
+            in_turns(shares.iter_mut(), pending, |(share, _), (chunk, pending)| {
+                share.prepare_again(chunk, pending, receipt);
             });
         }
         let first_line = division.number(chunks);
@@ -132,6 +137,23 @@ impl Counting {
             share.count(chunks, receipt, |outcome, changes| tally.add(outcome, changes));
         });
     }
+}
+
+/// Does all tasks, each by the worker that is free next, on threads of their own; gives what came of them in their order.
+fn in_turns<W: Send, T, R: Send>(
+    workers: impl Iterator<Item = W>,
+    tasks: impl Iterator<Item = T> + Send,
+    work: impl Fn(&mut W, T) -> R + Sync,
+) -> Vec<R> {
+    let tasks = Mutex::new(tasks.enumerate());
+    let next = || tasks.lock().expect("no task is taken by a thread that panics").next();
+    let done = in_parallel(workers, |mut worker| {
+        let one = || next().map(|(at, task)| (at, work(&mut worker, task)));
+        iter::from_fn(one).collect::<Vec<_>>()
+    });
+    let mut done: Vec<_> = done.into_iter().flatten().collect();
+    done.sort_unstable_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Does something with each on a thread of its own, the first on this one; gives what came of it in their order.
