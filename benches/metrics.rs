@@ -15,7 +15,7 @@ use castmeter::attribution::{Engine, Episode, Fate, Mode, Policy, Registry, Secr
 use castmeter::clock::{Clock, SystemClock};
 use castmeter::journal::{SYNC_SECONDS, Status};
 use castmeter::metrics::{Format, Metrics, Observed, Publication};
-use castmeter::rollup::{Arrivals, Delta, EpisodeDay, LineCount};
+use castmeter::rollup::{Arrivals, EpisodeOverview, LineCount, Overview};
 use castmeter::units::{ByteCount, EpisodeId, JournalPosition, ListenerKey, SourceId, Timestamp};
 
 const EPISODES: u32 = 5_000;
@@ -80,25 +80,19 @@ struct Bench {
     engine: Engine,
     episodes: Vec<Episode>,
     sources: Vec<String>,
-    delta: Delta,
+    overview: Overview,
 }
 
 impl Bench {
     fn new() -> Self {
-        let now = SystemClock::new().now();
-        let mut delta = Delta::default();
+        let mut overview = Overview::default();
         for id in 0..EPISODES {
-            let day = EpisodeDay {
-                downloads: 7,
-                delivered_bytes: 123_456_789,
-                body_bytes: 234_567_890,
-                ..EpisodeDay::default()
-            };
-            delta.episode_days.insert((EpisodeId(id), now.day()), day);
+            *overview.of_episode(EpisodeId(id)) =
+                EpisodeOverview { downloads: 7, delivered_bytes: 123_456_789, body_bytes: 234_567_890 };
         }
         for fate in Fate::all() {
             let count = LineCount { requests: 40, body_bytes: 1_000_000 };
-            delta.fate_days.insert((now.day(), SourceId(0), fate), count);
+            overview.fates.insert((SourceId(0), fate), count);
         }
         let table = Arc::new(AgentTable::builtin());
         let registry = Registry::new(Mode::Catalog, []);
@@ -108,14 +102,14 @@ impl Bench {
             engine: Engine::new(Policy::default(), registry, table, secret),
             episodes: (0..EPISODES).map(episode).collect(),
             sources: vec!["fastly".to_owned()],
-            delta,
+            overview,
         }
     }
 
     fn publish(&self) {
         let mut arrivals = Arrivals::default();
         self.metrics.publish(Publication {
-            delta: &self.delta,
+            overview: &self.overview,
             arrived: arrivals.take(),
             live: arrivals.live().count(),
             position: JournalPosition(1),

@@ -15,7 +15,7 @@ use std::sync::{Arc, LazyLock};
 use castmeter::attribution::agent::AgentTable;
 use castmeter::attribution::{Engine, Episode, Mode, Policy, Receipt, Registry};
 use castmeter::parser::{LineParser, lines};
-use castmeter::rollup::{Delta, Reach};
+use castmeter::rollup::{Delta, Gathered, Reach};
 use castmeter::units::{SourceId, Timestamp};
 
 /// The last fits no cache.
@@ -113,7 +113,7 @@ impl Counting {
     fn pass(&mut self, sessions: u32, first_byte: u64) -> [u64; 2] {
         let receipt = Receipt { source: SourceId(0), at: Timestamp::default(), redelivered: false };
         let parser = LineParser::json();
-        let mut delta = Delta::default();
+        let (mut delta, mut gathered) = (Delta::default(), Gathered::default());
         let mut nanos = [0, 0];
         let mut text = String::new();
         for batch in 0..sessions.div_ceil(BATCH) {
@@ -134,10 +134,11 @@ impl Counting {
                 |line| line,
                 receipt,
                 |_, outcome, changes| {
-                    delta.add_line(receipt.source, outcome, changes);
+                    delta.add_line(receipt.source, outcome, changes, &mut gathered);
                     reach.add_line(outcome);
                 },
             );
+            delta.add_gathered(&mut gathered);
             nanos = [nanos[0] + parsed_at - began, nanos[1] + cpu_nanos() - parsed_at];
             if batch.is_multiple_of(COMMIT) {
                 self.downloads += delta.episode_hours.values().sum::<i64>();

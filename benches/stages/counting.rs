@@ -12,7 +12,7 @@ use castmeter::attribution::agent::AgentTable;
 use castmeter::attribution::{Engine, Fate, Mode, Policy, Receipt, Registry};
 use castmeter::event::{Malformed, Request};
 use castmeter::parser::{LineParser, lines};
-use castmeter::rollup::Delta;
+use castmeter::rollup::{Delta, Gathered};
 use castmeter::units::{SourceId, Timestamp};
 use divan::Bencher;
 use divan::counter::ItemsCount;
@@ -38,9 +38,11 @@ fn count<'l, T: Copy, L: Borrow<Result<Request<'l>, Malformed>>>(
     lines: impl IntoIterator<Item = T>,
     parse: impl Fn(T) -> L,
 ) {
+    let mut gathered = Gathered::default();
     engine.observe_all(lines, parse, receipt(), |_, outcome, changes| {
-        delta.add_line(SourceId(0), outcome, changes);
+        delta.add_line(SourceId(0), outcome, changes, &mut gathered);
     });
+    delta.add_gathered(&mut gathered);
 }
 
 /// Lines of a delta by whether they could be read, which every line is one or the other of.

@@ -3,6 +3,8 @@
 //!
 //! An upper bound of listening, for players read ahead. In whole numbers only.
 
+use std::ops::Range;
+
 use super::coverage::Coverage;
 
 /// Hundredths of the content.
@@ -74,12 +76,18 @@ impl Progress {
         self.covered >> bin & 1 == 1
     }
 
-    /// The bins covered in either but not in both.
-    pub fn differing(self, other: Self) -> impl Iterator<Item = u8> {
-        let mut bits = self.covered ^ other.covered;
+    /// The bins covered here and not in the other, those that follow one another together: nearly always one run.
+    pub fn beyond(self, other: Self) -> impl Iterator<Item = Range<u8>> {
+        let mut bits = self.covered & !other.covered;
         std::iter::from_fn(move || {
-            let bin = u8::try_from(bits.trailing_zeros()).expect("at most 128").min(127);
-            (bits != 0).then(|| bits &= bits - 1).map(|()| bin)
+            if bits == 0 {
+                return None;
+            }
+            let start = bits.trailing_zeros();
+            let end = start + (bits >> start).trailing_ones();
+            bits &= u128::MAX.checked_shl(end).unwrap_or(0);
+            let bin = |at: u32| u8::try_from(at).expect("at most 128");
+            Some(bin(start)..bin(end))
         })
     }
 
@@ -188,10 +196,13 @@ mod tests {
         }
 
         #[test]
-        fn differing_bins_are_those_of_one(a in 0_u128..1 << 100, b in 0_u128..1 << 100) {
+        fn bins_beyond_another_are_in_runs(a in 0_u128..1 << 100, b in 0_u128..1 << 100, all: bool) {
+            let a = if all { (1 << 100) - 1 } else { a };
             let [a, b] = [a, b].map(|covered| Progress { covered, furthest: None });
-            let expected: Vec<u8> = (0..BINS).filter(|bin| a.covers(*bin) != b.covers(*bin)).collect();
-            prop_assert_eq!(a.differing(b).collect::<Vec<_>>(), expected);
+            let expected: Vec<u8> = (0..BINS).filter(|bin| a.covers(*bin) && !b.covers(*bin)).collect();
+            let runs: Vec<_> = a.beyond(b).collect();
+            prop_assert!(runs.windows(2).all(|pair| pair[0].end < pair[1].start), "{runs:?}");
+            prop_assert_eq!(runs.into_iter().flatten().collect::<Vec<_>>(), expected);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::pipeline::Pipeline;
 use super::sums::{Bounded, HighWater, OTHER, fits, known};
 use crate::attribution::{Engine, Episode, Fate};
-use crate::rollup::{Arrived, Delta, Histogram, LAG_SECONDS, LineCount, LiveCount};
+use crate::rollup::{Arrived, Histogram, LAG_SECONDS, LineCount, LiveCount, Overview};
 use crate::units::{EpisodeId, JournalPosition, Timestamp};
 
 /// More apps than the built-in table names.
@@ -21,7 +21,7 @@ const MAX_POPS: usize = 2_000;
 
 /// What counting has summed up since it published last.
 pub struct Publication<'a> {
-    pub delta: &'a Delta,
+    pub overview: &'a Overview,
     pub arrived: Arrived,
     pub live: LiveCount,
     /// All before it is in the sums, or was before.
@@ -108,11 +108,11 @@ impl Counted {
     }
 
     pub fn publish(&mut self, publication: Publication<'_>) {
-        let Publication { delta, arrived, engine, episodes, .. } = publication;
-        self.add_lines(delta, &arrived, publication.sources);
-        self.add_episodes(delta, episodes);
-        self.add_audiences(delta, engine);
-        self.add_traffic(delta, engine);
+        let Publication { overview, arrived, engine, episodes, .. } = publication;
+        self.add_lines(overview, &arrived, publication.sources);
+        self.add_episodes(overview, episodes);
+        self.add_audiences(overview, engine);
+        self.add_traffic(overview, engine);
         self.receipt_lag.merge(&arrived.receipt_lag);
         self.pipeline.publish(arrived, publication.position);
         self.live = publication.live;
@@ -122,7 +122,7 @@ impl Counted {
         self.gaps_closed += publication.gaps_closed;
     }
 
-    fn add_lines(&mut self, delta: &Delta, arrived: &Arrived, sources: &[String]) {
+    fn add_lines(&mut self, overview: &Overview, arrived: &Arrived, sources: &[String]) {
         for name in &sources[self.sources.len()..] {
             let fates = Fate::all().map(|fate| (fate, Lines::default())).collect();
             self.sources.push(Source { name: name.as_str().into(), received: 0, fates });
@@ -130,14 +130,14 @@ impl Counted {
         for (source, lines) in self.sources.iter_mut().zip(&arrived.lines) {
             source.received += lines;
         }
-        for ((_, source, fate), LineCount { requests, body_bytes }) in &delta.fate_days {
+        for ((source, fate), LineCount { requests, body_bytes }) in &overview.fates {
             let sum = self.sources[usize::from(source.0)].fates.entry(*fate).or_default();
             sum.lines += u64::try_from(*requests).unwrap_or(0);
             sum.body_bytes = sum.body_bytes.saturating_add(u64::try_from(*body_bytes).unwrap_or(0));
         }
     }
 
-    fn add_episodes(&mut self, delta: &Delta, episodes: &[Episode]) {
+    fn add_episodes(&mut self, overview: &Overview, episodes: &[Episode]) {
         // Where all fit, each is there from the beginning: a rate needs the zero before the first download.
         if episodes.len() > self.known_episodes {
             let ids = self.known_episodes..episodes.len();
@@ -148,11 +148,11 @@ impl Counted {
                 }
             }
         }
-        for ((id, _), day) in &delta.episode_days {
-            let shown = self.episode(*id, episodes);
-            shown.downloads.add(day.downloads);
-            shown.delivered_bytes.add(day.delivered_bytes);
-            shown.body_bytes.add(day.body_bytes);
+        for (id, changes) in overview.episodes() {
+            let shown = self.episode(id, episodes);
+            shown.downloads.add(changes.downloads);
+            shown.delivered_bytes.add(changes.delivered_bytes);
+            shown.body_bytes.add(changes.body_bytes);
         }
     }
 
@@ -164,23 +164,26 @@ impl Counted {
         })
     }
 
-    fn add_audiences(&mut self, delta: &Delta, engine: &Engine) {
-        let names: Vec<_> = engine.agent_names().collect();
-        for ((_, _, country, agent), downloads) in &delta.audiences {
-            let agent = names[agent.0 as usize];
+    fn add_audiences(&mut self, overview: &Overview, engine: &Engine) {
+        let agents = engine.agent_names().zip(&overview.agents);
+        for (agent, downloads) in agents.filter(|(_, downloads)| **downloads != 0) {
             self.apps.of_text(&agent.app).add(*downloads);
             self.devices.of_text(agent.device.name()).add(*downloads);
+        }
+        for (country, downloads) in &overview.countries {
             self.countries.of_text(country.as_str()).add(*downloads);
         }
     }
 
-    fn add_traffic(&mut self, delta: &Delta, engine: &Engine) {
+    fn add_traffic(&mut self, overview: &Overview, engine: &Engine) {
+        for (status, requests) in &overview.statuses {
+            self.statuses.of_text(&status.to_string()).add(*requests);
+        }
         let labels = engine.labels();
-        for (key, count) in &delta.traffic {
-            self.statuses.of_text(&key.status.to_string()).add(count.requests);
+        for (&(pop, cache_state), count) in &overview.pops {
             let pair = (
-                known(labels.pops.text(key.pop)).to_owned(),
-                known(labels.cache_states.text(key.cache_state)).to_owned(),
+                known(labels.pops.text(pop)).to_owned(),
+                known(labels.cache_states.text(cache_state)).to_owned(),
             );
             let traffic = self.pops.of(&pair, || (pair.0 != OTHER || pair.1 != OTHER).then(Traffic::default));
             traffic.requests.add(count.requests);

@@ -1,8 +1,10 @@
 //! What changed since the last commit, keyed as the store's tables are.
 
+use std::ops::Range;
+
 use hashbrown::HashMap;
 
-use crate::attribution::{Fate, Reason, Referrer};
+use crate::attribution::{self, Fate, Reason, Referrer};
 use crate::units::{AgentId, Country, EpisodeId, LabelId, SourceId, UtcDay, UtcHour};
 
 /// Changes to the columns of `episode_day`.
@@ -56,23 +58,44 @@ impl LineCount {
     }
 }
 
-/// Changes to the rows of `listen_bin` of one episode, by bin.
+/// Bins of an episode's content.
+const BINS: usize = attribution::BINS as usize;
+
+/// Changes to the rows of `listen_bin` of one episode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenBins {
-    pub covered: [i64; 100],
-    pub furthest: [i64; 100],
+    /// By how much more a bin is covered than the one before it: sessions cover runs of bins, and only their ends are
+    /// written.
+    steps: [i64; BINS + 1],
+    /// By bin.
+    pub furthest: [i64; BINS],
 }
 
 impl Default for ListenBins {
     fn default() -> Self {
-        Self { covered: [0; 100], furthest: [0; 100] }
+        Self { steps: [0; BINS + 1], furthest: [0; BINS] }
     }
 }
 
 impl ListenBins {
+    /// So many sessions more cover these bins, which are below 100.
+    pub fn cover(&mut self, bins: Range<u8>, sessions: i64) {
+        self.steps[usize::from(bins.start)] += sessions;
+        self.steps[usize::from(bins.end)] -= sessions;
+    }
+
+    /// By bin, how many sessions more cover it.
+    pub fn covered(&self) -> [i64; BINS] {
+        let mut sum = 0;
+        std::array::from_fn(|bin| {
+            sum += self.steps[bin];
+            sum
+        })
+    }
+
     pub fn add(&mut self, other: &Self) {
-        let all = self.covered.iter_mut().chain(&mut self.furthest);
-        all.zip(other.covered.iter().chain(&other.furthest)).for_each(|(mine, others)| *mine += others);
+        let all = self.steps.iter_mut().chain(&mut self.furthest);
+        all.zip(other.steps.iter().chain(&other.furthest)).for_each(|(mine, others)| *mine += others);
     }
 }
 
@@ -141,7 +164,7 @@ impl Delta {
         let Self { episode_hours, episode_days, fate_days, launch_hours, listen_bins, audiences, .. } = self;
         let Self { regions, referrers, exclusions, feed_days, traffic, .. } = self;
         let of_downloads =
-            episode_hours.len() + episode_days.len() + launch_hours.len() + 100 * listen_bins.len();
+            episode_hours.len() + episode_days.len() + launch_hours.len() + BINS * listen_bins.len();
         let of_slices = audiences.len() + regions.len() + referrers.len();
         of_downloads + of_slices + fate_days.len() + exclusions.len() + feed_days.len() + traffic.len()
     }

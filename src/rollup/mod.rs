@@ -5,16 +5,20 @@
 
 mod arrivals;
 mod delta;
+mod gathered;
 mod histogram;
 mod live;
+mod overview;
 mod reach;
 mod record;
 mod sketch;
 
 pub use arrivals::{Arrivals, Arrived, Ends, LAG_SECONDS};
 pub use delta::{Delta, EpisodeDay, ExclusionKey, FeedDay, LineCount, ListenBins, TrafficKey};
+pub use gathered::Gathered;
 pub use histogram::Histogram;
 pub use live::{LiveCount, LiveListeners};
+pub use overview::{EpisodeOverview, Overview};
 pub use reach::{Reach, ReachKey, Scope, Span};
 pub use record::{EpisodeSums, Period, add_line};
 pub use sketch::{BadSketch, Hashed, Sketch};

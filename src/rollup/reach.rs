@@ -3,12 +3,13 @@
 //! Sets are kept for days, for the first day, week and month of an episode by its publication as it was known when the
 //! request came, and for all time. Weeks, months and rolling spans are merged from days, where they are stored.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::sketch::{Hashed, Sketch};
 use crate::attribution::Outcome;
@@ -75,8 +76,8 @@ impl ReachKey {
 ///
 /// They only ever take listeners in. So the same lines in any order, and lines counted twice after a restart, give the
 /// same sets.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(from = "BTreeMap<ReachKey, SavedOpen>", into = "BTreeMap<ReachKey, SavedOpen>")]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(from = "BTreeMap<ReachKey, SavedOpen<'static>>")]
 pub struct Reach {
     open: Vec<Open>,
     /// Where each is among them.
@@ -89,12 +90,50 @@ pub struct Reach {
 #[derive(Clone, Debug)]
 struct Open {
     key: ReachKey,
-    /// Shared with whom it was given to, until the next listener comes.
-    sketch: Arc<Sketch>,
+    sketch: Held,
     /// The last day on which a request can still come in; None for ever.
     until: Option<UtcDay>,
     /// Changed since it was last taken.
     touched: bool,
+}
+
+/// A sketch, and whether others may be reading it. Told here, for to ask an [`Arc`] each time a listener comes costs more
+/// than to add the listener.
+#[derive(Clone, Debug)]
+enum Held {
+    Own(Sketch),
+    /// Shared with whom it was given to, until the next listener comes.
+    Given(Arc<Sketch>),
+}
+
+impl Held {
+    fn own(&mut self) -> &mut Sketch {
+        if let Self::Given(sketch) = self {
+            *self = Self::Own(Sketch::clone(sketch));
+        }
+        match self {
+            Self::Own(sketch) => sketch,
+            Self::Given(_) => unreachable!("its own from here on"),
+        }
+    }
+
+    fn give(&mut self) -> Arc<Sketch> {
+        if let Self::Own(sketch) = self {
+            let nobodys = Sketch::new(KeyId(0));
+            *self = Self::Given(Arc::new(mem::replace(sketch, nobodys)));
+        }
+        match self {
+            Self::Given(sketch) => Arc::clone(sketch),
+            Self::Own(_) => unreachable!("shared from here on"),
+        }
+    }
+
+    fn sketch(&self) -> &Sketch {
+        match self {
+            Self::Own(sketch) => sketch,
+            Self::Given(sketch) => sketch,
+        }
+    }
 }
 
 /// Where the sets are that lines went to last: those of a day mostly go to the same.
@@ -138,25 +177,27 @@ impl Near {
 
 /// As it is saved.
 #[derive(Serialize, Deserialize)]
-struct SavedOpen {
-    sketch: Arc<Sketch>,
+struct SavedOpen<'r> {
+    sketch: Cow<'r, Sketch>,
     until: Option<UtcDay>,
 }
 
-impl From<Reach> for BTreeMap<ReachKey, SavedOpen> {
-    fn from(reach: Reach) -> Self {
-        reach
-            .open
-            .into_iter()
-            .map(|Open { key, sketch, until, .. }| (key, SavedOpen { sketch, until }))
-            .collect()
+impl Serialize for Reach {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        fn saved(Open { key, sketch, until, .. }: &Open) -> (&ReachKey, SavedOpen<'_>) {
+            (key, SavedOpen { sketch: Cow::Borrowed(sketch.sketch()), until: *until })
+        }
+        self.open.iter().map(saved).collect::<BTreeMap<_, _>>().serialize(serializer)
     }
 }
 
 /// What was taken, and not yet written, may be lost by now: all is to be taken again.
-impl From<BTreeMap<ReachKey, SavedOpen>> for Reach {
-    fn from(saved: BTreeMap<ReachKey, SavedOpen>) -> Self {
-        let open = |(key, SavedOpen { sketch, until })| Open { key, sketch, until, touched: true };
+impl From<BTreeMap<ReachKey, SavedOpen<'_>>> for Reach {
+    fn from(saved: BTreeMap<ReachKey, SavedOpen<'_>>) -> Self {
+        let open = |(key, SavedOpen { sketch, until })| {
+            let sketch = Held::Own(Cow::into_owned(sketch));
+            Open { key, sketch, until, touched: true }
+        };
         Self::of(saved.into_iter().map(open).collect())
     }
 }
@@ -214,13 +255,13 @@ impl Reach {
             let next = u32::try_from(self.open.len()).expect("far fewer sets");
             let place = *self.places.entry(key).or_insert(next);
             if place == next {
-                let sketch = Arc::new(Sketch::new(hashed_under));
+                let sketch = Held::Own(Sketch::new(hashed_under));
                 self.open.push(Open { key, sketch, until, touched: false });
             }
             place
         });
         let open = &mut self.open[place as usize];
-        Arc::make_mut(&mut open.sketch).insert(listener, hashed_under);
+        open.sketch.own().insert(listener, hashed_under);
         if !mem::replace(&mut open.touched, true) {
             self.touched.push(place);
         }
@@ -237,7 +278,7 @@ impl Reach {
         for place in self.touched.drain(..) {
             let open = &mut self.open[place as usize];
             open.touched = false;
-            taken.insert(open.key, Arc::clone(&open.sketch));
+            taken.insert(open.key, open.sketch.give());
         }
     }
 

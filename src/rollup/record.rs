@@ -4,8 +4,8 @@ use std::hash::Hash;
 
 use hashbrown::HashMap;
 
-use super::{Delta, EpisodeDay, ExclusionKey, FeedDay, LineCount, TrafficKey};
-use crate::attribution::{Change, Contribution, Exclusion, FeedVisit, Listening, Outcome, Reader, Traffic};
+use super::{Delta, EpisodeDay, FeedDay, Gathered, LineCount};
+use crate::attribution::{Change, Contribution, FeedVisit, Listening, Outcome, Reader};
 use crate::units::{EpisodeId, LabelId, SourceId, UtcDay, UtcHour};
 
 /// The period a row is for.
@@ -77,31 +77,37 @@ impl EpisodeDay {
 }
 
 impl Delta {
-    /// Adds a line with what it changed in the sessions.
-    pub fn add_line(&mut self, source: SourceId, outcome: &Outcome, changes: &[Change]) {
+    /// Adds a line with what it changed in the sessions; a part of it is gathered, for
+    /// [`Delta::add_gathered`] to add.
+    pub fn add_line(
+        &mut self,
+        source: SourceId,
+        outcome: &Outcome,
+        changes: &[Change],
+        gathered: &mut Gathered,
+    ) {
         let line = LineCount { requests: 1, body_bytes: signed(outcome.body_bytes.0) };
         let day = outcome.hour.day();
         self.fate_days.entry((day, source, outcome.fate)).or_default().add(&line);
         add_line(&mut self.episode_days, outcome, changes);
-        if let Some(episode) = outcome.episode {
-            if let Some(Traffic { status, pop, cache_state }) = outcome.traffic {
-                let key = TrafficKey { episode, day, status, pop, cache_state };
-                self.traffic.entry(key).or_default().add(&line);
-            }
-            if let Some(Exclusion { reason, rule }) = outcome.exclusion {
-                self.exclusions.entry(ExclusionKey { day, episode, reason, rule }).or_default().add(&line);
-            }
-        }
         if let Some(visit) = outcome.feed {
             self.add_feed_visit(day, visit);
         }
-        self.add_downloads(changes);
+        changes.iter().for_each(|change| self.add_progress(change));
+        gathered.add_line(outcome);
+        gathered.add_changes(changes);
+        if gathered.are_many() {
+            self.add_gathered(gathered);
+        }
     }
 
     /// Adds what an update of the catalogue changed in the open sessions.
     pub fn add_changes(&mut self, changes: &[Change]) {
         add_changes(&mut self.episode_days, changes);
-        self.add_downloads(changes);
+        changes.iter().for_each(|change| self.add_progress(change));
+        let mut gathered = Gathered::default();
+        gathered.add_changes(changes);
+        self.add_gathered(&mut gathered);
     }
 
     fn add_feed_visit(&mut self, day: UtcDay, FeedVisit { feed, reader }: FeedVisit) {
@@ -110,31 +116,6 @@ impl Delta {
             Reader::Client { is_new } => (LabelId::ABSENT, 0, i64::from(is_new)),
         };
         self.feed_days.entry((feed, service, day)).or_default().add(&FeedDay { subscribers, clients });
-    }
-
-    fn add_downloads(&mut self, changes: &[Change]) {
-        for change in changes {
-            if is_the_same_download(change) {
-                continue;
-            }
-            for (contribution, sign) in signs(change).filter(|(contribution, _)| contribution.is_download()) {
-                self.add_download(change.episode, &contribution, sign);
-            }
-        }
-        changes.iter().for_each(|change| self.add_progress(change));
-    }
-
-    /// In all tables but that of bins.
-    fn add_download(&mut self, episode: EpisodeId, contribution: &Contribution, sign: i64) {
-        let Contribution { hour, origin, agent, age_hours, .. } = *contribution;
-        let day = hour.day();
-        *self.episode_hours.entry((episode, hour)).or_default() += sign;
-        if let Some(age) = age_hours {
-            *self.launch_hours.entry((episode, age)).or_default() += sign;
-        }
-        *self.audiences.entry((episode, day, origin.country, agent)).or_default() += sign;
-        *self.regions.entry((episode, day, origin.country, origin.region)).or_default() += sign;
-        *self.referrers.entry((episode, day, origin.referrer)).or_default() += sign;
     }
 
     /// Only the bins that the change sets or clears.
@@ -149,9 +130,8 @@ impl Delta {
         }
         let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
         let bins = self.listen_bins.entry(change.episode).or_default();
-        for bin in before.differing(after) {
-            bins.covered[usize::from(bin)] += if after.covers(bin) { 1 } else { -1 };
-        }
+        after.beyond(before).for_each(|run| bins.cover(run, 1));
+        before.beyond(after).for_each(|run| bins.cover(run, -1));
         for (progress, sign) in [(before, -1), (after, 1)] {
             if let Some(bin) = progress.furthest() {
                 bins.furthest[usize::from(bin)] += sign;
@@ -161,17 +141,17 @@ impl Delta {
 }
 
 /// A download that received more: in its own rows nothing changes.
-fn is_the_same_download(change: &Change) -> bool {
+pub(super) fn is_the_same_download(change: &Change) -> bool {
     let key = |it: &Contribution| (it.is_download(), it.hour, it.origin, it.agent, it.age_hours);
     change.before.as_ref().map(key) == change.after.as_ref().map(key)
 }
 
 /// What is taken back, and what is added.
-fn signs(change: &Change) -> impl Iterator<Item = (Contribution, i64)> {
+pub(super) fn signs(change: &Change) -> impl Iterator<Item = (Contribution, i64)> {
     change.before.map(|before| (before, -1)).into_iter().chain(change.after.map(|after| (after, 1)))
 }
 
 /// Saturates: a line that claims more than 8 EiB is wrong already.
-fn signed(bytes: u64) -> i64 {
+pub(super) fn signed(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }

@@ -29,6 +29,9 @@ const REST: u32 = 15;
 /// … but not longer: sums in the tables are at most so old, and a commit more.
 const LONGEST_REST: Duration = Duration::from_secs(60);
 
+/// Sums of more rows are rare.
+const LARGE_ROWS: usize = 4_000_000;
+
 /// Commits sums.
 pub struct Committing {
     pub writer: store::Writer,
@@ -56,6 +59,10 @@ impl Committing {
             tokio::select! {
                 () = tokio::time::sleep(self.flush_interval.max(rest)) => {}
                 () = due => {}
+                () = done.cancelled() => {}
+            }
+            tokio::select! {
+                () = self.pending.ask() => {}
                 () = done.cancelled() => {}
             }
             // Asked before the sums are taken: all that was counted by then is in them.
@@ -86,7 +93,7 @@ impl Committing {
     pub async fn commit(&mut self, is_last: bool) -> Result<Duration, StoreError> {
         let began = self.clock.monotonic();
         let keep_sketches = is_last || began - self.sketches_kept_at >= SKETCH_INTERVAL;
-        let Some(sums) = self.take(keep_sketches) else { return Ok(Duration::ZERO) };
+        let Some(mut sums) = self.take(keep_sketches) else { return Ok(Duration::ZERO) };
         let commit = Commit {
             position: sums.position,
             delta: &sums.delta,
@@ -112,11 +119,22 @@ impl Committing {
             self.sketches_kept_at = began;
             self.pending.lock().reach_is_kept(&sums.reach, sums.position);
         }
+        self.give_back(mem::take(&mut sums.delta));
         self.health.store_answered();
         let ended = self.clock.monotonic();
         self.metrics.store_committed(sums.position, ended - began, self.clock.now());
         self.pending.set_committed(sums.position);
         Ok(ended.saturating_sub(attempt_began))
+    }
+
+    /// The room that sums took, for the next ones; not where a store that was away has made them large.
+    fn give_back(&self, mut delta: Delta) {
+        let is_large = delta.rows() > LARGE_ROWS;
+        delta.clear();
+        let mut pending = self.pending.lock();
+        if !is_large && pending.delta.is_empty() {
+            pending.delta = delta;
+        }
     }
 
     /// What is pending, if it is beyond what the store has, or sketches that are to be kept; names are left for the next

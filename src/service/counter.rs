@@ -26,7 +26,7 @@ use crate::event::{Defect, Malformed};
 use crate::journal::{self, Entry, Fed, JournalError, RecordKind};
 use crate::parser;
 use crate::receiver::decode;
-use crate::rollup::{Arrivals, Delta, Reach, ReachKey, Sketch};
+use crate::rollup::{Arrivals, Delta, Gathered, Overview, Reach, ReachKey, Sketch};
 use crate::units::{JournalPosition, SourceId, Timestamp};
 
 /// What goes with a record to counting, so that it need not be read back.
@@ -125,6 +125,10 @@ pub struct Counter {
     sources: Vec<String>,
     source_ids: HashMap<Arc<str>, SourceId>,
     delta: Delta,
+    /// Empty between two records.
+    gathered: Gathered,
+    /// The same since metrics were told last.
+    overview: Overview,
     reach: Reach,
     /// The next record to count.
     position: JournalPosition,
@@ -163,6 +167,8 @@ impl Counter {
             sources: Vec::new(),
             source_ids: HashMap::new(),
             delta: Delta::default(),
+            gathered: Gathered::default(),
+            overview: Overview::default(),
             reach: Reach::default(),
             position: JournalPosition::START,
             committed,
@@ -225,6 +231,7 @@ impl Counter {
         if self.position <= self.committed {
             // What the rules changed.
             self.delta.clear();
+            self.overview.clear();
         }
         result
     }
@@ -276,13 +283,14 @@ impl Counter {
         if is_new {
             self.arrivals.begin(received_at);
         }
-        let Self { engine, delta, arrivals, reach, gaps_closed, samples, .. } = self;
+        let Self { engine, delta, gathered, overview, arrivals, reach, gaps_closed, samples, .. } = self;
         engine.observe_all(whole.chain(cut), parse, receipt, |(line, _), outcome, changes| {
             reach.add_line(outcome);
             if !is_new {
                 return;
             }
-            delta.add_line(receipt.source, outcome, changes);
+            delta.add_line(receipt.source, outcome, changes, gathered);
+            overview.add_line(receipt.source, outcome, changes);
             arrivals.line(receipt.source, outcome.ended);
             if let Some(counted) = &outcome.session {
                 arrivals.listener(counted.listener);
@@ -296,6 +304,7 @@ impl Counter {
                 _ => {}
             }
         });
+        delta.add_gathered(gathered);
     }
 
     fn change_rules(&mut self, rules: &Rules) -> Result<(), CountError> {
@@ -309,11 +318,18 @@ impl Counter {
             return Ok(());
         }
         self.engine.change_policy(rules.service_policy()?, rules.agent_table()?, rules.mode(), &rules.feeds);
-        self.delta.add_changes(self.engine.changes());
+        self.add_changes();
         self.engine.update_catalog(rules.catalog.iter().flatten().cloned());
-        self.delta.add_changes(self.engine.changes());
+        self.add_changes();
         self.catalog_changed = true;
         Ok(())
+    }
+
+    /// What the rules changed in the open sessions.
+    fn add_changes(&mut self) {
+        let changes = self.engine.changes();
+        self.delta.add_changes(changes);
+        self.overview.add_changes(changes);
     }
 
     fn source_id(&mut self, source: &Arc<str>) -> SourceId {
@@ -327,8 +343,20 @@ impl Counter {
     }
 
     /// Adds what was counted since the last call to `sums`. None of it before the store's position.
-    pub fn give(&mut self, sums: &mut Sums) -> Delta {
-        let fresh = std::mem::take(&mut self.delta);
+    pub fn give(&mut self, sums: &mut Sums) {
+        self.give_names(sums);
+        if sums.delta.is_empty() {
+            // With the room of what was committed: what comes is mostly as much.
+            std::mem::swap(&mut sums.delta, &mut self.delta);
+        } else {
+            sums.delta.merge(&self.delta);
+        }
+        self.delta.clear();
+        sums.position = self.position;
+    }
+
+    /// Tells `sums` what is new to be named.
+    pub fn give_names(&mut self, sums: &mut Sums) {
         let episodes = self.engine.registry().episodes();
         if self.catalog_changed {
             sums.episodes.clear();
@@ -343,28 +371,33 @@ impl Counter {
         if labels.count() > sums.labels.count() {
             sums.labels.clone_from(labels);
         }
-        sums.delta.merge(&fresh);
-        sums.position = self.position;
-        fresh
+        sums.shows.extend_from_slice(&self.engine.registry().shows()[sums.shows.len()..]);
     }
 
-    /// Takes back what it gave, to use its room again.
-    pub fn reuse(&mut self, mut given: Delta) {
-        if self.delta.is_empty() {
-            given.clear();
-            self.delta = given;
-        }
+    /// Rows that were not given out yet, roughly.
+    pub fn rows(&self) -> usize {
+        self.delta.rows()
+    }
+
+    /// What changed since metrics were told last.
+    pub fn overview(&self) -> &Overview {
+        &self.overview
+    }
+
+    /// Metrics were told.
+    pub fn clear_overview(&mut self) {
+        self.overview.clear();
     }
 
     /// Adds the listeners who came since the last call to `sums`, and forgets the spans that are over and kept.
     ///
     /// Not before the position has moved on: whatever store a later state is used beside has the sketches then.
     pub fn give_reach(&mut self, sums: &mut Sums) {
+        self.give_names(sums);
         self.reach.take(&mut sums.reach);
         if let Some(open_from) = self.engine.open_from().filter(|_| self.position > sums.reach_kept_at) {
             self.reach.close(open_from, |key| !sums.reach.contains_key(key));
         }
-        sums.shows.extend_from_slice(&self.engine.registry().shows()[sums.shows.len()..]);
     }
 
     /// Sets that listeners were added to and that were not given out since.

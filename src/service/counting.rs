@@ -3,7 +3,7 @@
 //!
 //! The journal may drop nothing before the replay is over: only then is all known that refers to an older record.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -18,13 +18,13 @@ use crate::journal::{self, Fed, Feed, JournalError};
 use crate::metrics::{Metrics, Publication};
 use crate::units::JournalPosition;
 
-/// How long sums stay with the counting thread. Giving them out costs by the row, whether one line or a thousand went to it.
+/// How often metrics are told.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
 /// The same for reach, unless few sketches changed: what is given out is copied when the next listener comes.
 const REACH_INTERVAL: Duration = Duration::from_secs(10);
 const FEW_SKETCHES: usize = 100;
-/// Rows that make a commit due before its time.
-const EARLY_COMMIT_ROWS: usize = 100_000;
+/// Rows that make a commit due before its time: some hundred megabytes.
+const EARLY_COMMIT_ROWS: usize = 1_000_000;
 
 /// What counting and committing tell each other.
 #[derive(Debug, Default)]
@@ -32,6 +32,9 @@ pub struct Pending {
     sums: Mutex<Sums>,
     /// Much waits, or counting has ended.
     pub due: Notify,
+    /// Whoever commits waits for sums.
+    is_wanted: AtomicBool,
+    given: Notify,
     /// What the store holds.
     committed: AtomicU64,
     /// What the journal must hold for a restart, committed or not. All, at first.
@@ -48,6 +51,15 @@ impl Pending {
 
     pub fn lock(&self) -> MutexGuard<'_, Sums> {
         self.sums.lock().expect("nothing panics with it held")
+    }
+
+    /// Has the counting thread give what it has counted, and waits for it. For ever once that has ended, after it gave
+    /// all.
+    pub async fn ask(&self) {
+        // One that was not waited for would tell of sums that were taken since.
+        let given = self.given.notified();
+        self.is_wanted.store(true, Ordering::Release);
+        given.await;
     }
 
     pub fn set_committed(&self, position: JournalPosition) {
@@ -106,6 +118,10 @@ impl Counting {
                     Err(Elapsed { .. }) => {}
                 }
             }
+            if self.pending.is_wanted.load(Ordering::Relaxed) {
+                self.publish();
+                published = self.counter.position();
+            }
             let now = self.clock.monotonic();
             if now - published_at < PUBLISH_INTERVAL {
                 continue;
@@ -118,7 +134,7 @@ impl Counting {
                 reached_at = now;
             }
             if published != self.counter.position() {
-                self.publish();
+                self.tell_metrics();
                 published = self.counter.position();
             }
             self.look_after_snapshots();
@@ -188,29 +204,34 @@ impl Counting {
 
     /// Gives what was counted since the last call to metrics and to whoever commits.
     pub fn publish(&mut self) {
-        let position = self.counter.position();
+        // Before anybody can commit these sums: metrics tell how old lines are when they are committed.
+        self.tell_metrics();
+        self.pending.is_wanted.store(false, Ordering::Relaxed);
+        self.counter.give(&mut self.pending.lock());
+        self.pending.given.notify_waiters();
+    }
+
+    fn tell_metrics(&mut self) {
         let mut sums = self.pending.lock();
-        let fresh = self.counter.give(&mut sums);
+        self.counter.give_names(&mut sums);
         let arrived = self.counter.arrivals().take();
         let live = self.counter.arrivals().live().count();
         let gaps_closed = self.counter.take_gaps_closed();
         let engine = self.counter.engine();
-        // Before anybody can commit these sums: metrics tell how old lines are when they are committed.
         self.metrics.publish(Publication {
-            delta: &fresh,
+            overview: self.counter.overview(),
             arrived,
             live,
-            position,
+            position: self.counter.position(),
             episodes: &sums.episodes,
             sources: &sums.sources,
             engine,
             watermark: engine.watermark(self.clock.now()),
             gaps_closed,
         });
-        self.counter.reuse(fresh);
-        let rows = sums.delta.rows();
         drop(sums);
-        if rows > EARLY_COMMIT_ROWS {
+        self.counter.clear_overview();
+        if self.counter.rows() > EARLY_COMMIT_ROWS {
             self.pending.due.notify_one();
         }
     }

@@ -188,8 +188,8 @@ fn listen_bins<'a>(delta: &Delta, row: RowOf<'_>) -> Result<Sheet<'a>, StoreErro
     let episodes: Vec<(RowId, ListenBins)> =
         rows(&delta.listen_bins, |&episode| row(episode), |sum: &mut ListenBins, change| sum.add(change))?;
     let bins = episodes.iter().flat_map(|(episode, bins)| {
-        let bin = |bin: u8| (bins.covered[usize::from(bin)], bins.furthest[usize::from(bin)]);
-        (0..BINS).map(move |at| (*episode, at, bin(at)))
+        let changes = bins.covered().into_iter().zip(bins.furthest);
+        (0..BINS).zip(changes).map(|(bin, changes)| (*episode, bin, changes))
     });
     let rows: Vec<_> = bins.filter(|(_, _, changes)| *changes != (0, 0)).collect();
     Ok(Sheet {
@@ -387,9 +387,10 @@ mod tests {
     #[test]
     fn only_bins_that_changed_are_rows() {
         let mut delta = Delta::default();
-        let bins = |episode, bin: usize, covered, furthest| {
+        let bins = |episode, bin: u8, covered, furthest| {
             let mut bins = ListenBins::default();
-            (bins.covered[bin], bins.furthest[bin]) = (covered, furthest);
+            bins.cover(bin..bin + 1, covered);
+            bins.furthest[usize::from(bin)] = furthest;
             (EpisodeId(episode), Box::new(bins))
         };
         delta.listen_bins.extend([

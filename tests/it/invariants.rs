@@ -9,7 +9,7 @@ use castmeter::attribution::{
     Engine, Episode, Fate, Mode, Policy, Reason, Receipt, Registry, Thresholds, Window,
 };
 use castmeter::parser::{LineParser, lines};
-use castmeter::rollup::{Delta, EpisodeDay, FeedDay, LineCount, Reach, ReachKey, Scope, Span};
+use castmeter::rollup::{Delta, EpisodeDay, FeedDay, Gathered, LineCount, Reach, ReachKey, Scope, Span};
 use castmeter::units::{EpisodeId, LabelId, SourceId, Timestamp, UtcDay, UtcHour};
 use hashbrown::HashMap;
 use proptest::prelude::*;
@@ -52,12 +52,13 @@ fn count<'a>(window: Window, bodies: impl IntoIterator<Item = &'a [u8]>) -> Run 
     let receipt = Receipt { source: SourceId(0), at: Timestamp::default(), redelivered: false };
     let mut run = Run { engine: engine(window), deltas: Vec::new(), reach: Reach::default() };
     for body in bodies {
-        let mut delta = Delta::default();
+        let (mut delta, mut gathered) = (Delta::default(), Gathered::default());
         for line in lines(body, MAX_LINE_BYTES) {
             let outcome = run.engine.observe(&line.and_then(|line| parser.parse(line)), receipt);
-            delta.add_line(receipt.source, &outcome, run.engine.changes());
+            delta.add_line(receipt.source, &outcome, run.engine.changes(), &mut gathered);
             run.reach.add_line(&outcome);
         }
+        delta.add_gathered(&mut gathered);
         run.deltas.push(delta);
     }
     run
@@ -86,7 +87,7 @@ impl Run {
             ),
             launch: changed(all.launch_hours.clone()),
             bins: changed(all.listen_bins.iter().flat_map(|(id, bins)| {
-                (0..100).map(|bin| ((*id, bin), [bins.covered[bin], bins.furthest[bin]]))
+                (0..100).map(|bin| ((*id, bin), [bins.covered()[bin], bins.furthest[bin]]))
             })),
             slices: self.slices(&all),
             reach: reach.into_iter().map(|(key, sketch)| (key, sketch.listeners())).collect(),
@@ -384,7 +385,7 @@ fn delta() -> impl Strategy<Value = Delta> {
     let fates = prop::collection::hash_map(fate, count, 0..5);
     let feed = ((0_u16..2).prop_map(LabelId), (0..3).prop_map(UtcDay), number(), number());
     let feeds = prop::collection::vec(feed, 0..5);
-    let bins = prop::collection::vec((episode(), 0_usize..100, number()), 0..5);
+    let bins = prop::collection::vec((episode(), 0_u8..100, number()), 0..5);
     (hours, days, fates, feeds, bins).prop_map(|(hours, days, fates, feeds, bins)| {
         let mut delta = Delta {
             episode_hours: hours.into_iter().collect(),
@@ -396,7 +397,7 @@ fn delta() -> impl Strategy<Value = Delta> {
             delta.feed_days.insert((feed, LabelId::OTHER, day), FeedDay { subscribers, clients });
         }
         for (episode, bin, sessions) in bins {
-            delta.listen_bins.entry(episode).or_default().covered[bin] += sessions;
+            delta.listen_bins.entry(episode).or_default().cover(bin..bin + 1, sessions);
         }
         delta
     })

@@ -218,8 +218,10 @@ fn feed(counter: &mut Counter, fed: impl IntoIterator<Item = Fed<Handoff>>) {
 
 /// Lines counted as valid since the last call.
 fn valid(counter: &mut Counter) -> i64 {
-    let given = counter.give(&mut Sums::default());
-    let fates = given.fate_days.iter().filter(|((_, _, fate), _)| *fate == crate::attribution::Fate::Valid);
+    let mut given = Sums::default();
+    counter.give(&mut given);
+    let fates =
+        given.delta.fate_days.iter().filter(|((_, _, fate), _)| *fate == crate::attribution::Fate::Valid);
     fates.map(|(_, sum)| sum.requests).sum()
 }
 

@@ -124,7 +124,9 @@ pub fn delta_of(episode: EpisodeId, day: UtcDay, n: i64) -> Delta {
     delta.fate_days.insert((day, SourceId(0), Fate::Valid), lines);
     delta.launch_hours.insert((episode, 719), n);
     let mut bins = ListenBins::default();
-    (bins.covered[0], bins.covered[99], bins.furthest[99]) = (9 * n, n, n);
+    bins.cover(0..1, 9 * n);
+    bins.cover(99..100, n);
+    bins.furthest[99] = n;
     delta.listen_bins.insert(episode, Box::new(bins));
     delta.audiences.insert((episode, day, country, AgentId(1)), n);
     delta.regions.insert((episode, day, country, region), n);
@@ -187,11 +189,12 @@ impl Numbers {
         let status = u16::try_from(200 + self.below(3)).expect("few");
         let lines = LineCount { requests: n, body_bytes: self.below(99) };
         let age = u16::try_from(self.below(720)).expect("few");
-        let bin = usize::try_from(self.below(100)).expect("few");
+        let bin = u8::try_from(self.below(100)).expect("few");
         let feed_day = FeedDay { subscribers: self.below(99), clients: n };
         *delta.launch_hours.entry((episode, age)).or_default() += n;
         let bins = delta.listen_bins.entry(episode).or_default();
-        (bins.covered[bin], bins.furthest[99 - bin]) = (n, -n);
+        bins.cover(bin..bin + 1, n);
+        bins.furthest[usize::from(99 - bin)] -= n;
         *delta.audiences.entry((episode, day, country, agent)).or_default() += n;
         *delta.regions.entry((episode, day, country, region)).or_default() += n;
         *delta.referrers.entry((episode, day, referrer)).or_default() += n;
@@ -268,7 +271,7 @@ fn expected_numbers(sum: &Delta, slugs: impl Fn(EpisodeId) -> String) -> Vec<Str
     }
     for (id, bins) in &sum.listen_bins {
         for bin in 0..100 {
-            add(format!("2listen_bin|{}|{bin}", slugs(*id)), [bins.covered[bin], bins.furthest[bin]]);
+            add(format!("2listen_bin|{}|{bin}", slugs(*id)), [bins.covered()[bin], bins.furthest[bin]]);
         }
     }
     for ((id, day, country, agent), n) in &sum.audiences {
