@@ -134,11 +134,12 @@ impl Counting {
                 |line| line,
                 receipt,
                 |_, outcome, changes| {
-                    delta.add_line(receipt.source, outcome, changes, &mut gathered);
+                    gathered.add_line(receipt.source, outcome, changes);
                     reach.add_line(outcome);
                 },
             );
-            delta.add_gathered(&mut gathered);
+            delta.add_gathered(&gathered);
+            gathered.clear();
             nanos = [nanos[0] + parsed_at - began, nanos[1] + cpu_nanos() - parsed_at];
             if batch.is_multiple_of(COMMIT) {
                 self.downloads += delta.episode_hours.values().sum::<i64>();

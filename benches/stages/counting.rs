@@ -40,9 +40,9 @@ fn count<'l, T: Copy, L: Borrow<Result<Request<'l>, Malformed>>>(
 ) {
     let mut gathered = Gathered::default();
     engine.observe_all(lines, parse, receipt(), |_, outcome, changes| {
-        delta.add_line(SourceId(0), outcome, changes, &mut gathered);
+        gathered.add_line(SourceId(0), outcome, changes);
     });
-    delta.add_gathered(&mut gathered);
+    delta.add_gathered(&gathered);
 }
 
 /// Lines of a delta by whether they could be read, which every line is one or the other of.

@@ -16,6 +16,9 @@ pub const LAG_SECONDS: &[f64] =
 /// A lag above all bounds is as good as any other; it bounds the seconds that are kept apart.
 const GREATEST_LAG_SECONDS: i64 = 172_800;
 
+/// Listeners that are seen together.
+const MANY: usize = 1024;
+
 /// Lines by the second in which their requests ended.
 pub type Ends = HashMap<i64, u64>;
 
@@ -45,6 +48,8 @@ pub struct Arrivals {
     arrived: Arrived,
     live: LiveListeners,
     received_at: Timestamp,
+    /// Listeners of valid lines that are not in `live` yet.
+    came: Vec<ListenerKey>,
     /// The second that the last lines ended in, and how many; most lines of a batch share few.
     run: (i64, u64),
 }
@@ -52,6 +57,7 @@ pub struct Arrivals {
 impl Arrivals {
     /// Lines received together follow.
     pub fn begin(&mut self, received_at: Timestamp) {
+        self.settle();
         self.end_run();
         self.received_at = received_at;
         let first = self.arrived.receipts.map_or(received_at, |(first, _)| first);
@@ -76,7 +82,16 @@ impl Arrivals {
 
     /// A valid line's listener.
     pub fn listener(&mut self, listener: ListenerKey) {
-        self.live.see(listener, self.received_at);
+        self.came.push(listener);
+        if self.came.len() >= MANY {
+            self.settle();
+        }
+    }
+
+    /// Sees the listeners who came: many at a time, so that waits for memory overlap.
+    pub fn settle(&mut self) {
+        let Self { live, came, received_at, .. } = self;
+        came.drain(..).for_each(|listener| live.see(listener, *received_at));
     }
 
     /// What arrived since the last call.
@@ -85,6 +100,7 @@ impl Arrivals {
         std::mem::take(&mut self.arrived)
     }
 
+    /// As it is when settled.
     pub fn live(&self) -> &LiveListeners {
         &self.live
     }

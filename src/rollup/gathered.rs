@@ -1,88 +1,175 @@
-//! What lines add to the large tables of a delta, gathered until there are many.
+//! What lines change, gathered until there are many, before it is added up.
 //!
-//! Nearly each line goes to a row of its own in these tables, and a row that is in no cache takes longer to come from
-//! memory than all computing. Added one after the other, table by table, rows come many at a time.
+//! Nearly each line goes to a row of its own in the large tables, and a row that is in no cache takes longer to come from
+//! memory than all computing. Added up one after the other, table by table, rows come many at a time.
 
-use super::delta::TrafficKey;
-use super::record::{is_the_same_download, signed, signs};
-use super::{Delta, ExclusionKey, LineCount};
-use crate::attribution::{Change, Contribution, Exclusion, Origin, Outcome, Traffic};
-use crate::units::{AgentId, EpisodeId, UtcHour};
+use super::delta::{ExclusionKey, TrafficKey};
+use super::record::{Rows, add_changes, add_line, is_the_same_download, signed, signs};
+use super::{Delta, EpisodeDay, FeedDay, LineCount};
+use crate::attribution::{
+    Change, Contribution, Exclusion, Fate, FeedVisit, Listening, Origin, Outcome, Progress, Reader, Traffic,
+};
+use crate::units::{AgentId, EpisodeId, LabelId, SourceId, UtcDay, UtcHour};
 
 /// So many are enough for waits to overlap, and few enough to stay in the cache.
-const MANY: usize = 1024;
+const MANY: usize = 256;
 
-/// Changes that are in no delta yet; [`Delta::add_gathered`] adds them.
+/// Changes that are to be added to a delta, and to an overview, in the order in which they came.
 #[derive(Clone, Debug, Default)]
 pub struct Gathered {
-    traffic: Vec<(TrafficKey, LineCount)>,
+    pub(super) fates: Vec<((UtcDay, SourceId, Fate), LineCount)>,
+    pub(super) episode_days: Vec<((EpisodeId, UtcDay), EpisodeDay)>,
+    pub(super) traffic: Vec<(TrafficKey, LineCount)>,
     exclusions: Vec<(ExclusionKey, LineCount)>,
-    downloads: Vec<Download>,
+    pub(super) downloads: Vec<Download>,
+    /// What was received of a progressive download, before and after.
+    progress: Vec<(EpisodeId, [Progress; 2])>,
+    visits: Vec<(UtcDay, FeedVisit)>,
 }
 
 /// A download that is new, or one that is taken back.
 #[derive(Clone, Copy, Debug)]
-struct Download {
+pub(super) struct Download {
     episode: EpisodeId,
     hour: UtcHour,
-    origin: Origin,
-    agent: AgentId,
+    pub(super) origin: Origin,
+    pub(super) agent: AgentId,
     age_hours: Option<u16>,
-    sign: i64,
+    pub(super) sign: i64,
+}
+
+impl Rows<UtcDay> for Vec<((EpisodeId, UtcDay), EpisodeDay)> {
+    fn row(&mut self, key: (EpisodeId, UtcDay)) -> &mut EpisodeDay {
+        &mut self.push_mut((key, EpisodeDay::default())).1
+    }
 }
 
 impl Gathered {
-    pub(super) fn add_line(&mut self, outcome: &Outcome) {
-        let Some(episode) = outcome.episode else { return };
+    /// Gathers a line with what it changed in the sessions.
+    pub fn add_line(&mut self, source: SourceId, outcome: &Outcome, changes: &[Change]) {
         let line = LineCount { requests: 1, body_bytes: signed(outcome.body_bytes.0) };
         let day = outcome.hour.day();
-        if let Some(Traffic { status, pop, cache_state }) = outcome.traffic {
-            self.traffic.push((TrafficKey { episode, day, status, pop, cache_state }, line));
+        self.fates.push(((day, source, outcome.fate), line));
+        if let Some(episode) = outcome.episode {
+            if let Some(Traffic { status, pop, cache_state }) = outcome.traffic {
+                self.traffic.push((TrafficKey { episode, day, status, pop, cache_state }, line));
+            }
+            if let Some(Exclusion { reason, rule }) = outcome.exclusion {
+                self.exclusions.push((ExclusionKey { day, episode, reason, rule }, line));
+            }
         }
-        if let Some(Exclusion { reason, rule }) = outcome.exclusion {
-            self.exclusions.push((ExclusionKey { day, episode, reason, rule }, line));
-        }
+        self.visits.extend(outcome.feed.map(|visit| (day, visit)));
+        add_line(&mut self.episode_days, outcome, changes);
+        self.add_downloads(changes);
     }
 
-    pub(super) fn are_many(&self) -> bool {
-        self.traffic.len().max(self.downloads.len()) >= MANY
+    /// Gathers what an update of the catalogue changed in the open sessions.
+    pub fn add_changes(&mut self, changes: &[Change]) {
+        add_changes(&mut self.episode_days, changes);
+        self.add_downloads(changes);
     }
 
-    pub(super) fn add_changes(&mut self, changes: &[Change]) {
-        for change in changes.iter().filter(|change| !is_the_same_download(change)) {
+    /// Whether it is time to add them up.
+    pub fn are_many(&self) -> bool {
+        self.fates.len() >= MANY
+    }
+
+    /// Forgets what was added up.
+    pub fn clear(&mut self) {
+        let Self { fates, episode_days, traffic, exclusions, downloads, progress, visits } = self;
+        fates.clear();
+        episode_days.clear();
+        traffic.clear();
+        exclusions.clear();
+        downloads.clear();
+        progress.clear();
+        visits.clear();
+    }
+
+    fn add_downloads(&mut self, changes: &[Change]) {
+        for change in changes {
+            let episode = change.episode;
+            self.progress.extend(progressed(change).map(|progress| (episode, progress)));
+            if is_the_same_download(change) {
+                continue;
+            }
             for (contribution, sign) in signs(change).filter(|(contribution, _)| contribution.is_download()) {
                 let Contribution { hour, origin, agent, age_hours, .. } = contribution;
-                let episode = change.episode;
                 self.downloads.push(Download { episode, hour, origin, agent, age_hours, sign });
             }
         }
     }
 }
 
+/// What was received before and after, where that is not the same.
+fn progressed(change: &Change) -> Option<[Progress; 2]> {
+    let progress = |contribution: Option<Contribution>| match contribution?.listening? {
+        Listening::Bulk => None,
+        Listening::Progressive(progress) => Some(progress),
+    };
+    let [before, after] = [change.before, change.after].map(progress);
+    (before != after).then(|| [before, after].map(Option::unwrap_or_default))
+}
+
 impl Delta {
-    /// Adds what was gathered, and empties it.
-    pub fn add_gathered(&mut self, gathered: &mut Gathered) {
-        let Gathered { traffic, exclusions, downloads } = gathered;
-        for (key, line) in traffic.drain(..) {
-            self.traffic.entry(key).or_default().add(&line);
+    /// Adds what was gathered.
+    pub fn add_gathered(&mut self, gathered: &Gathered) {
+        for (key, line) in &gathered.fates {
+            self.fate_days.entry(*key).or_default().add(line);
         }
-        for (key, line) in exclusions.drain(..) {
-            self.exclusions.entry(key).or_default().add(&line);
+        for (key, change) in &gathered.episode_days {
+            self.episode_days.entry(*key).or_default().add(change);
         }
-        for &Download { episode, hour, origin, agent, sign, .. } in &*downloads {
+        for (key, line) in &gathered.traffic {
+            self.traffic.entry(*key).or_default().add(line);
+        }
+        for (key, line) in &gathered.exclusions {
+            self.exclusions.entry(*key).or_default().add(line);
+        }
+        self.add_downloads(&gathered.downloads);
+        for (episode, [before, after]) in &gathered.progress {
+            self.add_progress(*episode, *before, *after);
+        }
+        for (day, visit) in &gathered.visits {
+            self.add_feed_visit(*day, *visit);
+        }
+    }
+
+    fn add_downloads(&mut self, downloads: &[Download]) {
+        for &Download { episode, hour, origin, agent, sign, .. } in downloads {
             *self.audiences.entry((episode, hour.day(), origin.country, agent)).or_default() += sign;
         }
-        for &Download { episode, hour, origin, sign, .. } in &*downloads {
+        for &Download { episode, hour, origin, sign, .. } in downloads {
             *self.regions.entry((episode, hour.day(), origin.country, origin.region)).or_default() += sign;
         }
-        for &Download { episode, hour, sign, .. } in &*downloads {
+        for &Download { episode, hour, sign, .. } in downloads {
             *self.episode_hours.entry((episode, hour)).or_default() += sign;
         }
-        for Download { episode, hour, origin, age_hours, sign, .. } in downloads.drain(..) {
+        for &Download { episode, hour, origin, age_hours, sign, .. } in downloads {
             *self.referrers.entry((episode, hour.day(), origin.referrer)).or_default() += sign;
             if let Some(age) = age_hours {
                 *self.launch_hours.entry((episode, age)).or_default() += sign;
             }
         }
+    }
+
+    /// Only the bins that the change sets or clears.
+    fn add_progress(&mut self, episode: EpisodeId, before: Progress, after: Progress) {
+        let bins = self.listen_bins.entry(episode).or_default();
+        after.beyond(before).for_each(|run| bins.cover(run, 1));
+        before.beyond(after).for_each(|run| bins.cover(run, -1));
+        for (progress, sign) in [(before, -1), (after, 1)] {
+            if let Some(bin) = progress.furthest() {
+                bins.furthest[usize::from(bin)] += sign;
+            }
+        }
+    }
+
+    fn add_feed_visit(&mut self, day: UtcDay, FeedVisit { feed, reader }: FeedVisit) {
+        let (service, subscribers, clients) = match reader {
+            Reader::Service { service, subscribers } => (service, subscribers.into(), 0),
+            Reader::Client { is_new } => (LabelId::ABSENT, 0, i64::from(is_new)),
+        };
+        self.feed_days.entry((feed, service, day)).or_default().add(&FeedDay { subscribers, clients });
     }
 }

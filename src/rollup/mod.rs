@@ -20,5 +20,5 @@ pub use histogram::Histogram;
 pub use live::{LiveCount, LiveListeners};
 pub use overview::{EpisodeOverview, Overview};
 pub use reach::{Reach, ReachKey, Scope, Span};
-pub use record::{EpisodeSums, Period, add_line};
+pub use record::{EpisodeSums, Period, Rows, add_line};
 pub use sketch::{BadSketch, Hashed, Sketch};

@@ -5,9 +5,9 @@
 
 use hashbrown::HashMap;
 
-use super::LineCount;
-use super::record::{is_the_same_download, signed, signs};
-use crate::attribution::{Change, Fate, Outcome, Traffic};
+use super::delta::TrafficKey;
+use super::{Gathered, LineCount};
+use crate::attribution::Fate;
 use crate::units::{Country, EpisodeId, LabelId, SourceId};
 
 /// Changes to what is shown of an episode.
@@ -35,40 +35,24 @@ pub struct Overview {
 }
 
 impl Overview {
-    /// Adds a line with what it changed in the sessions.
-    pub fn add_line(&mut self, source: SourceId, outcome: &Outcome, changes: &[Change]) {
-        let line = LineCount { requests: 1, body_bytes: signed(outcome.body_bytes.0) };
-        self.fates.entry((source, outcome.fate)).or_default().add(&line);
-        if let Some(episode) = outcome.episode {
-            if outcome.older_way.is_some() {
-                let row = self.of_episode(episode);
-                row.body_bytes = row.body_bytes.saturating_add(line.body_bytes);
-            }
-            if let Some(Traffic { status, pop, cache_state }) = outcome.traffic {
-                *self.statuses.entry(status).or_default() += 1;
-                self.pops.entry((pop, cache_state)).or_default().add(&line);
-            }
+    /// Adds what was gathered.
+    pub fn add_gathered(&mut self, gathered: &Gathered) {
+        for ((_, source, fate), line) in &gathered.fates {
+            self.fates.entry((*source, *fate)).or_default().add(line);
         }
-        self.add_changes(changes);
-    }
-
-    /// Adds what an update of the catalogue changed in the open sessions.
-    pub fn add_changes(&mut self, changes: &[Change]) {
-        for change in changes {
-            let is_other_download = !is_the_same_download(change);
-            for (contribution, sign) in signs(change) {
-                let row = self.of_episode(change.episode);
-                let delivered = sign * signed(contribution.delivered.0);
-                row.delivered_bytes = row.delivered_bytes.saturating_add(delivered);
-                if !contribution.is_download() {
-                    continue;
-                }
-                row.downloads += sign;
-                if is_other_download {
-                    *at(&mut self.agents, contribution.agent.0) += sign;
-                    *self.countries.entry(contribution.origin.country).or_default() += sign;
-                }
-            }
+        for ((episode, _), change) in &gathered.episode_days {
+            let row = self.of_episode(*episode);
+            row.downloads += change.downloads;
+            row.delivered_bytes = row.delivered_bytes.saturating_add(change.delivered_bytes);
+            row.body_bytes = row.body_bytes.saturating_add(change.body_bytes);
+        }
+        for (TrafficKey { status, pop, cache_state, .. }, line) in &gathered.traffic {
+            *self.statuses.entry(*status).or_default() += line.requests;
+            self.pops.entry((*pop, *cache_state)).or_default().add(line);
+        }
+        for download in &gathered.downloads {
+            *at(&mut self.agents, download.agent.0) += download.sign;
+            *self.countries.entry(download.origin.country).or_default() += download.sign;
         }
     }
 

@@ -9,6 +9,7 @@ use std::mem;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use serde::ser::Error;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::sketch::{Hashed, Sketch};
@@ -85,6 +86,24 @@ pub struct Reach {
     /// Those that changed since they were last taken.
     touched: Vec<u32>,
     near: Near,
+    /// Who came and is in no set yet.
+    came: Vec<Came>,
+}
+
+/// So many are enough for waits for memory to overlap.
+const MANY: usize = 1024;
+
+/// A valid line that may bring a listener.
+#[derive(Clone, Copy, Debug)]
+struct Came {
+    /// With the key that it was hashed under.
+    listener: (Hashed, KeyId),
+    /// To the episode on the day; else only its earliest request has changed.
+    is_new: bool,
+    episode: EpisodeId,
+    show: ShowId,
+    hour: UtcHour,
+    age_hours: Option<u16>,
 }
 
 #[derive(Clone, Debug)]
@@ -182,10 +201,14 @@ struct SavedOpen<'r> {
     until: Option<UtcDay>,
 }
 
+/// Once it is settled.
 impl Serialize for Reach {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         fn saved(Open { key, sketch, until, .. }: &Open) -> (&ReachKey, SavedOpen<'_>) {
             (key, SavedOpen { sketch: Cow::Borrowed(sketch.sketch()), until: *until })
+        }
+        if !self.came.is_empty() {
+            return Err(S::Error::custom("listeners came who are in no set yet"));
         }
         self.open.iter().map(saved).collect::<BTreeMap<_, _>>().serialize(serializer)
     }
@@ -209,36 +232,66 @@ impl Reach {
     fn of(open: Vec<Open>) -> Self {
         let places: HashMap<_, _> = (0..).zip(&open).map(|(place, open)| (open.key, place)).collect();
         let touched = (0..).zip(&open).filter(|(_, open)| open.touched).map(|(place, _)| place).collect();
-        Self { open, places, touched, near: Near::default() }
+        Self { open, places, touched, near: Near::default(), came: Vec::new() }
     }
 
-    /// Takes the listener of a valid line in.
+    /// Takes the listener of a valid line in, or notes that it is to be: see [`Reach::settle`].
     pub fn add_line(&mut self, outcome: &Outcome) {
         let (Some(episode), Some(counted)) = (outcome.episode, &outcome.session) else { return };
-        let (is_new, is_earliest) = (counted.new_listener, counted.joined.is_earliest);
-        if !(is_new || is_earliest) {
+        let is_new = counted.new_listener;
+        if !(is_new || counted.joined.is_earliest) {
             return;
         }
-        let listener = (Hashed::new(counted.listener), counted.key);
-        let day = outcome.hour.day();
-        if is_new {
-            for scope in [Scope::Episode(episode), Scope::Show(counted.show), Scope::All] {
-                let spots = *self.near.of(scope);
-                let known = spots.of_day.filter(|(of, _)| *of == day).map(|(_, place)| place);
-                let key = ReachKey { scope, span: Span::Day, starts: day };
-                let of_day = Some((day, self.insert(known, key, Some(day), listener)));
-                let key = ReachKey { scope, span: Span::All, starts: ReachKey::NO_DAY };
-                let of_all_time = Some(self.insert(spots.of_all_time, key, None, listener));
-                *self.near.of(scope) = Spots { of_day, of_all_time, ..spots };
-            }
+        self.came.push(Came {
+            listener: (Hashed::new(counted.listener), counted.key),
+            is_new,
+            episode,
+            show: counted.show,
+            hour: outcome.hour,
+            age_hours: counted.age_hours,
+        });
+        if self.came.len() >= MANY {
+            self.settle();
         }
-        let Some(age) = counted.age_hours else { return };
-        let scope = Scope::Episode(episode);
+    }
+
+    /// Takes all in who came: into one kind of sets after the other, which is faster than one listener after the other.
+    pub fn settle(&mut self) {
+        let mut came = mem::take(&mut self.came);
+        let scopes: [fn(&Came) -> Scope; 3] =
+            [|_| Scope::All, |came| Scope::Show(came.show), |came| Scope::Episode(came.episode)];
+        for scope in scopes {
+            came.iter().filter(|came| came.is_new).for_each(|came| self.add_to_day(came, scope(came)));
+            came.iter().filter(|came| came.is_new).for_each(|came| self.add_to_all_time(came, scope(came)));
+        }
+        came.iter().for_each(|came| self.add_to_release(came));
+        came.clear();
+        self.came = came;
+    }
+
+    fn add_to_day(&mut self, came: &Came, scope: Scope) {
+        let day = came.hour.day();
+        let known = self.near.of(scope).of_day.filter(|(of, _)| *of == day).map(|(_, place)| place);
+        let key = ReachKey { scope, span: Span::Day, starts: day };
+        let place = self.insert(known, key, Some(day), came.listener);
+        self.near.of(scope).of_day = Some((day, place));
+    }
+
+    fn add_to_all_time(&mut self, came: &Came, scope: Scope) {
+        let known = self.near.of(scope).of_all_time;
+        let key = ReachKey { scope, span: Span::All, starts: ReachKey::NO_DAY };
+        let place = self.insert(known, key, None, came.listener);
+        self.near.of(scope).of_all_time = Some(place);
+    }
+
+    fn add_to_release(&mut self, came: &Came) {
+        let Some(age) = came.age_hours else { return };
+        let scope = Scope::Episode(came.episode);
         for (index, (span, hours)) in RELEASE.into_iter().enumerate().filter(|(_, (_, hours))| age < *hours) {
-            let last = UtcHour(outcome.hour.0 + i32::from(hours - age)).day();
+            let last = UtcHour(came.hour.0 + i32::from(hours - age)).day();
             let key = ReachKey { scope, span, starts: ReachKey::NO_DAY };
             let known = self.near.of(scope).of_release[index];
-            let place = self.insert(known, key, Some(last), listener);
+            let place = self.insert(known, key, Some(last), came.listener);
             self.near.of(scope).of_release[index] = Some(place);
         }
     }
@@ -268,13 +321,14 @@ impl Reach {
         place
     }
 
-    /// How many sets changed since they were last taken.
+    /// How many sets changed since they were last taken, once it is settled.
     pub fn changed(&self) -> usize {
         self.touched.len()
     }
 
     /// Adds what changed since the last time to `taken`; what is there already is older.
     pub fn take(&mut self, taken: &mut HashMap<ReachKey, Arc<Sketch>>) {
+        self.settle();
         for place in self.touched.drain(..) {
             let open = &mut self.open[place as usize];
             open.touched = false;
@@ -284,6 +338,7 @@ impl Reach {
 
     /// Forgets what no request from `open_from` on can change, if it was taken and `is_kept` says that it may go.
     pub fn close(&mut self, open_from: UtcDay, is_kept: impl Fn(&ReachKey) -> bool) {
+        self.settle();
         let stays = |open: &Open| {
             let is_open = open.until.is_none_or(|last| last >= open_from);
             is_open || open.touched || !is_kept(&open.key)

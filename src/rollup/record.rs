@@ -4,9 +4,9 @@ use std::hash::Hash;
 
 use hashbrown::HashMap;
 
-use super::{Delta, EpisodeDay, FeedDay, Gathered, LineCount};
-use crate::attribution::{Change, Contribution, FeedVisit, Listening, Outcome, Reader};
-use crate::units::{EpisodeId, LabelId, SourceId, UtcDay, UtcHour};
+use super::EpisodeDay;
+use crate::attribution::{Change, Contribution, Listening, Outcome};
+use crate::units::{EpisodeId, UtcDay, UtcHour};
 
 /// The period a row is for.
 pub trait Period: Copy + Eq + Ord + Hash {
@@ -28,14 +28,26 @@ impl Period for UtcHour {
 /// Sums by episode and period.
 pub type EpisodeSums<P> = HashMap<(EpisodeId, P), EpisodeDay>;
 
+/// Takes the changes to rows.
+pub trait Rows<P> {
+    /// What is to be added to.
+    fn row(&mut self, key: (EpisodeId, P)) -> &mut EpisodeDay;
+}
+
+impl<P: Period> Rows<P> for EpisodeSums<P> {
+    fn row(&mut self, key: (EpisodeId, P)) -> &mut EpisodeDay {
+        self.entry(key).or_default()
+    }
+}
+
 /// Adds what a line changed in its episode's row, and in the rows of the sessions it changed.
-pub fn add_line<P: Period>(sums: &mut EpisodeSums<P>, outcome: &Outcome, changes: &[Change]) {
+pub fn add_line<P: Period>(sums: &mut impl Rows<P>, outcome: &Outcome, changes: &[Change]) {
     let Some(episode) = outcome.episode.filter(|_| outcome.older_way.is_some() || outcome.session.is_some())
     else {
         return add_changes(sums, changes);
     };
     let key = (episode, P::of(outcome.hour));
-    let row = sums.entry(key).or_default();
+    let row = sums.row(key);
     if let Some(older) = outcome.older_way {
         row.body_bytes = row.body_bytes.saturating_add(signed(outcome.body_bytes.0));
         row.addresses += i64::from(older.new_address);
@@ -55,10 +67,11 @@ pub fn add_line<P: Period>(sums: &mut EpisodeSums<P>, outcome: &Outcome, changes
     add_changes(sums, rest);
 }
 
-fn add_changes<P: Period>(sums: &mut EpisodeSums<P>, changes: &[Change]) {
+/// Adds what changed in sessions.
+pub(super) fn add_changes<P: Period>(sums: &mut impl Rows<P>, changes: &[Change]) {
     for change in changes {
         for (contribution, sign) in signs(change) {
-            let row = sums.entry((change.episode, P::of(contribution.hour))).or_default();
+            let row = sums.row((change.episode, P::of(contribution.hour)));
             row.add_contribution(&contribution, sign);
         }
     }
@@ -72,70 +85,6 @@ impl EpisodeDay {
         match listening {
             Listening::Bulk => self.bulk_downloads += sign,
             Listening::Progressive(_) => self.progressive_downloads += sign,
-        }
-    }
-}
-
-impl Delta {
-    /// Adds a line with what it changed in the sessions; a part of it is gathered, for
-    /// [`Delta::add_gathered`] to add.
-    pub fn add_line(
-        &mut self,
-        source: SourceId,
-        outcome: &Outcome,
-        changes: &[Change],
-        gathered: &mut Gathered,
-    ) {
-        let line = LineCount { requests: 1, body_bytes: signed(outcome.body_bytes.0) };
-        let day = outcome.hour.day();
-        self.fate_days.entry((day, source, outcome.fate)).or_default().add(&line);
-        add_line(&mut self.episode_days, outcome, changes);
-        if let Some(visit) = outcome.feed {
-            self.add_feed_visit(day, visit);
-        }
-        changes.iter().for_each(|change| self.add_progress(change));
-        gathered.add_line(outcome);
-        gathered.add_changes(changes);
-        if gathered.are_many() {
-            self.add_gathered(gathered);
-        }
-    }
-
-    /// Adds what an update of the catalogue changed in the open sessions.
-    pub fn add_changes(&mut self, changes: &[Change]) {
-        add_changes(&mut self.episode_days, changes);
-        changes.iter().for_each(|change| self.add_progress(change));
-        let mut gathered = Gathered::default();
-        gathered.add_changes(changes);
-        self.add_gathered(&mut gathered);
-    }
-
-    fn add_feed_visit(&mut self, day: UtcDay, FeedVisit { feed, reader }: FeedVisit) {
-        let (service, subscribers, clients) = match reader {
-            Reader::Service { service, subscribers } => (service, subscribers.into(), 0),
-            Reader::Client { is_new } => (LabelId::ABSENT, 0, i64::from(is_new)),
-        };
-        self.feed_days.entry((feed, service, day)).or_default().add(&FeedDay { subscribers, clients });
-    }
-
-    /// Only the bins that the change sets or clears.
-    fn add_progress(&mut self, change: &Change) {
-        let progress = |contribution: Option<Contribution>| match contribution?.listening? {
-            Listening::Bulk => None,
-            Listening::Progressive(progress) => Some(progress),
-        };
-        let (before, after) = (progress(change.before), progress(change.after));
-        if before == after {
-            return;
-        }
-        let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
-        let bins = self.listen_bins.entry(change.episode).or_default();
-        after.beyond(before).for_each(|run| bins.cover(run, 1));
-        before.beyond(after).for_each(|run| bins.cover(run, -1));
-        for (progress, sign) in [(before, -1), (after, 1)] {
-            if let Some(bin) = progress.furthest() {
-                bins.furthest[usize::from(bin)] += sign;
-            }
         }
     }
 }

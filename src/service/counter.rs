@@ -289,8 +289,10 @@ impl Counter {
             if !is_new {
                 return;
             }
-            delta.add_line(receipt.source, outcome, changes, gathered);
-            overview.add_line(receipt.source, outcome, changes);
+            gathered.add_line(receipt.source, outcome, changes);
+            if gathered.are_many() {
+                add_up(gathered, delta, overview);
+            }
             arrivals.line(receipt.source, outcome.ended);
             if let Some(counted) = &outcome.session {
                 arrivals.listener(counted.listener);
@@ -304,7 +306,9 @@ impl Counter {
                 _ => {}
             }
         });
-        delta.add_gathered(gathered);
+        add_up(gathered, delta, overview);
+        reach.settle();
+        arrivals.settle();
     }
 
     fn change_rules(&mut self, rules: &Rules) -> Result<(), CountError> {
@@ -327,9 +331,8 @@ impl Counter {
 
     /// What the rules changed in the open sessions.
     fn add_changes(&mut self) {
-        let changes = self.engine.changes();
-        self.delta.add_changes(changes);
-        self.overview.add_changes(changes);
+        self.gathered.add_changes(self.engine.changes());
+        add_up(&mut self.gathered, &mut self.delta, &mut self.overview);
     }
 
     fn source_id(&mut self, source: &Arc<str>) -> SourceId {
@@ -432,4 +435,10 @@ impl Counter {
     pub fn position(&self) -> JournalPosition {
         self.position
     }
+}
+
+fn add_up(gathered: &mut Gathered, delta: &mut Delta, overview: &mut Overview) {
+    delta.add_gathered(gathered);
+    overview.add_gathered(gathered);
+    gathered.clear();
 }

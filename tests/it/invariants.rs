@@ -55,10 +55,10 @@ fn count<'a>(window: Window, bodies: impl IntoIterator<Item = &'a [u8]>) -> Run 
         let (mut delta, mut gathered) = (Delta::default(), Gathered::default());
         for line in lines(body, MAX_LINE_BYTES) {
             let outcome = run.engine.observe(&line.and_then(|line| parser.parse(line)), receipt);
-            delta.add_line(receipt.source, &outcome, run.engine.changes(), &mut gathered);
+            gathered.add_line(receipt.source, &outcome, run.engine.changes());
             run.reach.add_line(&outcome);
         }
-        delta.add_gathered(&mut gathered);
+        delta.add_gathered(&gathered);
         run.deltas.push(delta);
     }
     run

@@ -8,7 +8,7 @@ use castmeter::attribution::{
     Closing, Engine, Memory, Mode, Policy, Receipt, Redelivery, Registry, State, Thresholds, Window,
 };
 use castmeter::parser::LineParser;
-use castmeter::rollup::Delta;
+use castmeter::rollup::{Delta, Gathered};
 use castmeter::units::{AgentId, SourceId, Timestamp};
 use proptest::prelude::*;
 
@@ -97,12 +97,13 @@ proptest! {
             let mut episodes = engine.registry().episodes().to_vec();
             episodes.iter_mut().for_each(|episode| episode.size = size);
             engine.update_catalog(episodes);
-            let mut sums = Delta::default();
-            sums.add_changes(engine.changes());
+            let (mut sums, mut gathered) = (Delta::default(), Gathered::default());
+            gathered.add_changes(engine.changes());
             let thresholds = Thresholds { listen_ms: 30_000, ..engine.policy().thresholds };
             let policy = Policy { thresholds, ..engine.policy().clone() };
             engine.change_policy(policy, table(), mode, &[]);
-            sums.add_changes(engine.changes());
+            gathered.add_changes(engine.changes());
+            sums.add_gathered(&gathered);
             (sums.episode_hours, sums.episode_days)
         };
         let ((hours, days), (expected_hours, expected_days)) = (learn(&mut restored), learn(&mut original));

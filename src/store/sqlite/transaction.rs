@@ -17,7 +17,7 @@ use crate::store::episodes::{EpisodeKey, EpisodeRow, Fresh};
 use crate::store::reach::{SpanRow, StoredSketch, Subject};
 use crate::store::rows::{Chapters, RowId};
 use crate::store::sheet::{Column, Sheet};
-use crate::units::{JournalPosition, UtcDay, UtcHour};
+use crate::units::{Country, JournalPosition, UtcDay, UtcHour};
 
 pub(in crate::store) struct SqliteTransaction(pub(super) sqlx::Transaction<'static, Sqlite>);
 
@@ -52,8 +52,11 @@ impl SqliteTransaction {
 
 /// Texts as the driver takes them, one of each: days, countries and the like come again in most rows.
 #[derive(Default)]
-struct Interned<'s> {
-    texts: HashMap<&'s str, Arc<str>>,
+struct Interned {
+    /// By where they lie, which takes less than to compare them: the texts of rows are borrowed from few places. One that
+    /// lies elsewhere too is there twice, which costs nothing but its bytes.
+    texts: HashMap<(usize, usize), Arc<str>>,
+    countries: HashMap<Country, Arc<str>>,
     days: HashMap<UtcDay, Arc<str>>,
     hours: HashMap<UtcHour, Arc<str>>,
 }
@@ -66,19 +69,25 @@ fn interned<K: Copy + Eq + Hash>(
     Arc::clone(known.entry(key).or_insert_with(text))
 }
 
-fn add_value<'s>(
+fn add_value(
     arguments: &mut SqliteArguments,
-    column: &'s Column<'_>,
+    column: &Column<'_>,
     at: usize,
-    known: &mut Interned<'s>,
+    known: &mut Interned,
 ) -> Result<(), BoxDynError> {
-    let mut text = |text: &'s str| interned(&mut known.texts, text, || text.into());
+    let mut text = |text: &str| {
+        let place = (text.as_ptr().addr(), text.len());
+        interned(&mut known.texts, place, || text.into())
+    };
     match column {
         Column::Integers(values) => arguments.add(values[at]),
         Column::MaybeIntegers(values) => arguments.add(values[at]),
         Column::Texts(values) => arguments.add(text(&values[at])),
         Column::MaybeTexts(values) => arguments.add(values[at].map(text)),
-        Column::Countries(values) => arguments.add(text(values[at].as_str())),
+        Column::Countries(values) => {
+            let country = values[at];
+            arguments.add(interned(&mut known.countries, country, || country.as_str().into()))
+        }
         Column::Days(values) => {
             let day = values[at];
             arguments.add(interned(&mut known.days, day, || day.to_string().into()))
