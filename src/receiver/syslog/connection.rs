@@ -112,7 +112,9 @@ impl<I: Intake> Reading<'_, I> {
     async fn take(&mut self, mut bytes: &[u8]) -> Result<usize, Incident> {
         let mut count = 0;
         while let Some(raw) = self.framer.next_line(&mut bytes).map_err(|BadCount| Incident::BadOctetCount)? {
-            self.gathering.add_line(raw).await?;
+            if !self.gathering.add_line_at_once(raw)? {
+                self.gathering.add_line(raw).await?;
+            }
             count += 1;
         }
         Ok(count)

@@ -24,7 +24,7 @@ pub(super) struct Gathering<'a, I> {
     /// The token that the lines came with, where tokens are needed.
     token: Option<usize>,
     lines: Vec<u8>,
-    /// How much the last batch held. Memory is taken once there is something to put into it.
+    /// A little more than the last batch held. Memory is taken once there is something to put into it.
     usual_bytes: usize,
     /// When to hand them on at the latest; set by the first line.
     due: Option<Instant>,
@@ -67,34 +67,54 @@ impl<'a, I: Intake> Gathering<'a, I> {
 
     /// Adds a line that has ended; hands on what is gathered once it is enough.
     pub(super) async fn add_line(&mut self, raw: &[u8]) -> Result<(), Incident> {
-        if self.add(raw).await? {
-            self.lines.push(b'\n');
+        let (token, line) = self.split_token(raw).ok_or(Incident::Unauthorized)?;
+        self.turn_to(token).await?;
+        self.end_line(line);
+        if self.is_full() { self.hand_on(Tail::Whole).await } else { Ok(()) }
+    }
+
+    /// The same where nothing has to be handed on for it; false where something has, and nothing was done. To make
+    /// ready for waiting takes longer than to add a line.
+    pub(super) fn add_line_at_once(&mut self, raw: &[u8]) -> Result<bool, Incident> {
+        let (token, line) = self.split_token(raw).ok_or(Incident::Unauthorized)?;
+        if token != self.token || self.lines.len() + line.len() >= self.syslog.batch_bytes {
+            return Ok(false);
         }
-        if self.lines.len() >= self.syslog.batch_bytes {
-            self.hand_on(Tail::Whole).await?;
-        }
-        Ok(())
+        self.end_line(line);
+        Ok(true)
     }
 
     /// Adds what came of a line that will not end. Where even its token is cut, it is nobody's.
     pub(super) async fn add_truncated(&mut self, rest: &[u8]) -> Result<Tail, Incident> {
         self.syslog.report(Incident::LineTruncated);
-        match self.add(rest).await {
-            Ok(true) => Ok(Tail::Truncated),
-            Ok(false) | Err(Incident::Unauthorized) => Ok(Tail::Whole),
-            Err(incident) => Err(incident),
-        }
+        let Some((token, line)) = self.split_token(rest) else { return Ok(Tail::Whole) };
+        self.turn_to(token).await?;
+        Ok(if self.add(line) { Tail::Truncated } else { Tail::Whole })
     }
 
-    /// Adds a line without its end, unless it is nothing but a token.
-    async fn add(&mut self, raw: &[u8]) -> Result<bool, Incident> {
-        let (token, line) = self.split_token(raw).ok_or(Incident::Unauthorized)?;
+    /// A line with this token comes next.
+    async fn turn_to(&mut self, token: Option<usize>) -> Result<(), Incident> {
         if token != self.token {
             self.hand_on(Tail::Whole).await?;
             self.token = token;
         }
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.lines.len() >= self.syslog.batch_bytes
+    }
+
+    fn end_line(&mut self, line: &[u8]) {
+        if self.add(line) {
+            self.lines.push(b'\n');
+        }
+    }
+
+    /// Adds a line without its end, unless it is nothing.
+    fn add(&mut self, line: &[u8]) -> bool {
         if line.is_empty() {
-            return Ok(false);
+            return false;
         }
         if self.due.is_none() {
             self.due = Some(Instant::now() + self.syslog.batch_interval);
@@ -105,7 +125,7 @@ impl<'a, I: Intake> Gathering<'a, I> {
         }
         // One byte more than allowed, so that whoever counts sees that it is too long.
         self.lines.extend_from_slice(&line[..line.len().min(self.syslog.line_bytes + 1)]);
-        Ok(true)
+        true
     }
 
     /// A line's token, where one is needed, and the rest.
@@ -132,7 +152,8 @@ impl<'a, I: Intake> Gathering<'a, I> {
             return Ok(());
         }
         let lines = std::mem::take(&mut self.lines);
-        self.usual_bytes = lines.len();
+        // One that is a line longer would have to be moved.
+        self.usual_bytes = lines.len() + lines.len() / 32;
         let kept = self.stop.abort.run_until_cancelled(self.keep(lines, tail)).await;
         kept.unwrap_or(Err(Refused::ShuttingDown)).map_err(|_| Incident::BatchLost)?;
         self.has_handed_on = true;

@@ -1,15 +1,17 @@
 //! One commit in SQLite: prepared upserts of many rows.
 
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use chrono::NaiveDate;
 use hashbrown::HashMap;
+use serde_json::json;
 use sqlx::error::BoxDynError;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteQueryResult};
 use sqlx::{Arguments, AssertSqlSafe, Sqlite};
 
+use super::ManyRows;
 use crate::rollup::Sketch;
 use crate::store::StoreError;
 use crate::store::backend::{Claim, InstanceId, Transaction, from_stored, to_column};
@@ -18,6 +20,9 @@ use crate::store::reach::{SpanRow, StoredSketch, Subject};
 use crate::store::rows::{Chapters, RowId};
 use crate::store::sheet::{Column, Sheet};
 use crate::units::{Country, JournalPosition, UtcDay, UtcHour};
+
+static EPISODES: LazyLock<ManyRows> =
+    LazyLock::new(|| ManyRows::new(include_str!("../sql/sqlite/episode.sql")));
 
 pub(in crate::store) struct SqliteTransaction(pub(super) sqlx::Transaction<'static, Sqlite>);
 
@@ -30,23 +35,26 @@ impl SqliteTransaction {
         query.execute(&mut *self.0).await.map_err(StoreError::doing(doing))
     }
 
-    async fn write_episode(&mut self, row: &EpisodeRow<'_>) -> Result<EpisodeKey, StoreError> {
-        let query = sqlx::query(include_str!("../sql/sqlite/episode.sql"))
-            .bind(row.show.as_ref())
-            .bind(row.slug.as_ref())
-            .bind(row.path.as_ref())
-            .bind(row.title.as_deref())
-            .bind(row.published_at.map(|time| time.to_string()))
-            .bind(row.bytes)
-            .bind(row.duration_seconds);
-        self.execute("writing an episode", query).await?;
-        let (episode, show) = sqlx::query_as(include_str!("../sql/sqlite/episode_id.sql"))
-            .bind(row.show.as_ref())
-            .bind(row.slug.as_ref())
+    /// Writes a show, and gives its key.
+    async fn write_show(&mut self, slug: &str, title: Option<&str>) -> Result<RowId, StoreError> {
+        let query = sqlx::query(include_str!("../sql/sqlite/show.sql")).bind(slug).bind(title);
+        self.execute("writing a show", query).await?;
+        let (id,) = sqlx::query_as(include_str!("../sql/sqlite/show_id.sql"))
+            .bind(slug)
             .fetch_one(&mut *self.0)
             .await
-            .map_err(StoreError::doing("reading the key of an episode"))?;
-        Ok(EpisodeKey { episode: RowId(episode), show: RowId(show) })
+            .map_err(StoreError::doing("reading the key of a show"))?;
+        Ok(RowId(id))
+    }
+
+    /// The keys of episodes, in the order of their keys of shows and slugs.
+    async fn episode_ids(&mut self, wanted: &[(i64, &str)]) -> Result<Vec<RowId>, StoreError> {
+        let found: Vec<(i64,)> = sqlx::query_as(include_str!("../sql/sqlite/episode_ids.sql"))
+            .bind(json!(wanted).to_string())
+            .fetch_all(&mut *self.0)
+            .await
+            .map_err(StoreError::doing("reading the keys of episodes"))?;
+        Ok(found.into_iter().map(|(id,)| RowId(id)).collect())
     }
 }
 
@@ -100,6 +108,20 @@ fn add_value(
     }
 }
 
+fn add_episode(
+    arguments: &mut SqliteArguments,
+    show: RowId,
+    row: &EpisodeRow<'_>,
+) -> Result<(), BoxDynError> {
+    arguments.add(show.0)?;
+    arguments.add(row.slug.as_ref())?;
+    arguments.add(row.path.as_ref())?;
+    arguments.add(row.title.as_deref())?;
+    arguments.add(row.published_at.map(|time| time.to_string()))?;
+    arguments.add(row.bytes)?;
+    arguments.add(row.duration_seconds)
+}
+
 fn cannot_encode(error: BoxDynError) -> StoreError {
     StoreError::doing("encoding a row")(sqlx::Error::Encode(error))
 }
@@ -120,14 +142,27 @@ impl Transaction for SqliteTransaction {
     }
 
     async fn write_episodes(&mut self, fresh: &Fresh<'_>) -> Result<Vec<EpisodeKey>, StoreError> {
+        let mut shows = HashMap::new();
         for (slug, title) in fresh.shows() {
-            let query = sqlx::query(include_str!("../sql/sqlite/show.sql")).bind(slug).bind(title);
-            self.execute("writing a show", query).await?;
+            shows.insert(slug, self.write_show(slug, title).await?);
         }
-        let mut keys = Vec::with_capacity(fresh.rows.len());
-        for row in &fresh.rows {
-            keys.push(self.write_episode(row).await?);
+        let show = |row: &EpisodeRow<'_>| shows[row.show.as_ref()];
+        for (rows, statement) in EPISODES.parts(fresh.rows.len()) {
+            let mut arguments = SqliteArguments::default();
+            for row in &fresh.rows[rows] {
+                add_episode(&mut arguments, show(row), row).map_err(cannot_encode)?;
+            }
+            let query = sqlx::query_with(AssertSqlSafe(statement), arguments);
+            self.execute("writing episodes", query).await?;
         }
+        let wanted: Vec<_> = fresh.rows.iter().map(|row| (show(row).0, row.slug.as_ref())).collect();
+        let ids = self.episode_ids(&wanted).await?;
+        let keys: Vec<_> = ids
+            .into_iter()
+            .zip(&fresh.rows)
+            .map(|(episode, row)| EpisodeKey { episode, show: show(row) })
+            .collect();
+        debug_assert_eq!(keys.len(), fresh.rows.len());
         Ok(keys)
     }
 
@@ -173,23 +208,22 @@ impl Transaction for SqliteTransaction {
     }
 
     async fn read_sketches(&mut self, rows: &[SpanRow]) -> Result<Vec<StoredSketch>, StoreError> {
-        let mut sketches = Vec::new();
-        for (place, row) in rows.iter().enumerate() {
-            let found: Vec<(i64, Vec<u8>, Option<i64>)> =
-                sqlx::query_as(include_str!("../sql/sqlite/read_sketch.sql"))
-                    .bind(row.subject.scope)
-                    .bind(row.subject.id)
-                    .bind(row.span.name())
-                    .bind(row.starts.to_string())
-                    .fetch_all(&mut *self.0)
-                    .await
-                    .map_err(StoreError::doing("reading reach_sketch"))?;
-            sketches.extend(found.into_iter().filter_map(|(instance, bytes, key)| {
-                let sketch = from_stored(&bytes, key)?;
-                Some(StoredSketch { place, instance: InstanceId(instance), sketch })
-            }));
-        }
-        Ok(sketches)
+        let key = |row: &SpanRow| {
+            json!([row.subject.scope, row.subject.id, row.span.name(), row.starts.to_string()])
+        };
+        let wanted: serde_json::Value = rows.iter().map(key).collect();
+        let found: Vec<(i64, i64, Vec<u8>, Option<i64>)> =
+            sqlx::query_as(include_str!("../sql/sqlite/read_sketches.sql"))
+                .bind(wanted.to_string())
+                .fetch_all(&mut *self.0)
+                .await
+                .map_err(StoreError::doing("reading reach_sketch"))?;
+        let sketch = |(place, instance, bytes, key): (i64, _, Vec<u8>, _)| {
+            let sketch = from_stored(&bytes, key)?;
+            let place = usize::try_from(place).expect("counted from 0");
+            Some(StoredSketch { place, instance: InstanceId(instance), sketch })
+        };
+        Ok(found.into_iter().filter_map(sketch).collect())
     }
 
     async fn read_days(

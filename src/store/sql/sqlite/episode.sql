@@ -1,6 +1,6 @@
 -- A row that says the same already is left alone. What is not known any more stays.
 INSERT INTO episode AS e (show_id, slug, path, title, published_at, bytes, duration_seconds)
-VALUES ((SELECT id FROM show WHERE slug = $1), $2, $3, $4, $5, $6, $7)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (show_id, slug) DO UPDATE SET
     path = excluded.path,
     title = coalesce(excluded.title, e.title),

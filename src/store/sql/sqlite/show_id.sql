@@ -1,0 +1,1 @@
+SELECT id FROM show WHERE slug = $1
