@@ -72,7 +72,7 @@ fn classic(line: &[u8]) -> Option<&[u8]> {
 fn is_plain_time(time: &[u8; 20]) -> bool {
     let two = |at: usize| {
         let [tens, ones] = [time[at], time[at + 1]].map(|digit| digit.wrapping_sub(b'0'));
-        (tens < 10 && ones < 10).then_some(tens * 10 + ones)
+        (tens < 10 && ones < 10).then(|| tens * 10 + ones)
     };
     let signs = [4, 7, 10, 13, 16, 19].map(|at| time[at]);
     signs == *b"--T::Z"
