@@ -58,13 +58,6 @@ pub struct Origin {
     pub source: String,
 }
 
-#[inline(never)]
-fn any_object<'a>(line: &'a [u8], keys: &Keys) -> Result<Request<'a>, Malformed> {
-    let mut draft = Draft::new();
-    json::parse(line, keys, &mut draft)?;
-    draft.finish()
-}
-
 impl LineParser {
     /// Version 1 JSON and Fastly's own default JSON, told apart line by line.
     pub fn json() -> Self {
@@ -107,4 +100,12 @@ impl LineParser {
             Format::Compiled(format) => format.origins().to_vec(),
         }
     }
+}
+
+/// A JSON line that is not version 1 as Fastly writes it.
+#[inline(never)]
+fn any_object<'a>(line: &'a [u8], keys: &Keys) -> Result<Request<'a>, Malformed> {
+    let mut draft = Draft::new();
+    json::parse(line, keys, &mut draft)?;
+    draft.finish()
 }

@@ -168,9 +168,15 @@ fn long_number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok().filter(|_| all_digits)?.parse().ok()
 }
 
-/// Plain digits that a database's signed 64-bit sum can take: a response of 8 EiB is no response.
+/// Plain digits that are a [`storable`] count.
 pub(super) fn byte_count(text: &[u8]) -> Option<u64> {
-    number(text).filter(|count| i64::try_from(*count).is_ok())
+    number(text).and_then(storable)
+}
+
+/// A count that a database's signed 64-bit sum can take: a response of 8 EiB is no response.
+#[inline]
+pub(super) fn storable(count: u64) -> Option<u64> {
+    i64::try_from(count).is_ok().then_some(count)
 }
 
 /// Plain digits that fit an HTTP status.

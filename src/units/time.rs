@@ -50,8 +50,7 @@ impl Timestamp {
 
     /// Saturates at the ends of the range.
     pub fn plus(self, duration: Duration) -> Self {
-        let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-        Self(self.0.saturating_add(micros).min(Self::MAX_MICROS))
+        self.plus_micros(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
     }
 
     /// Saturates at the ends of the range.

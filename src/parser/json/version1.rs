@@ -34,7 +34,7 @@ pub(in crate::parser) fn version_1(line: &[u8]) -> Option<Request<'_>> {
     line.pass(br#","status":"#)?;
     let status = line.number()?.try_into().ok()?;
     line.pass(br#","body_bytes":"#)?;
-    let body_bytes = ByteCount(line.number().filter(|count| i64::try_from(*count).is_ok())?);
+    let body_bytes = ByteCount(value::storable(line.number()?)?);
     line.pass(br#","content_range":""#)?;
     let content_range = line.text()?.read(content_range).good();
     line.pass(br#","completed":"#)?;

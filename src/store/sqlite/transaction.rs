@@ -47,13 +47,17 @@ impl SqliteTransaction {
         Ok(RowId(id))
     }
 
-    /// The keys of episodes, in the order of their keys of shows and slugs.
+    /// The keys of episodes, in the order of their keys of shows and slugs. All of them are there, or it is an error.
     async fn episode_ids(&mut self, wanted: &[(i64, &str)]) -> Result<Vec<RowId>, StoreError> {
         let found: Vec<(i64,)> = sqlx::query_as(include_str!("../sql/sqlite/episode_ids.sql"))
             .bind(json!(wanted).to_string())
             .fetch_all(&mut *self.0)
             .await
             .map_err(StoreError::doing("reading the keys of episodes"))?;
+        // With one missing, all behind it would be taken for their neighbours.
+        if found.len() != wanted.len() {
+            return Err(StoreError::doing("reading the keys of episodes")(sqlx::Error::RowNotFound));
+        }
         Ok(found.into_iter().map(|(id,)| RowId(id)).collect())
     }
 }
@@ -61,8 +65,8 @@ impl SqliteTransaction {
 /// Texts as the driver takes them, one of each: days, countries and the like come again in most rows.
 #[derive(Default)]
 struct Interned {
-    /// By where they lie, which takes less than to compare them: the texts of rows are borrowed from few places. One that
-    /// lies elsewhere too is there twice, which costs nothing but its bytes.
+    /// By where they lie, which takes less than to compare them: the texts of rows are borrowed from few places, and all
+    /// live as long as the sheet they are in. One that lies elsewhere too is there twice, which costs nothing but its bytes.
     texts: HashMap<(usize, usize), Arc<str>>,
     countries: HashMap<Country, Arc<str>>,
     days: HashMap<UtcDay, Arc<str>>,
@@ -162,7 +166,6 @@ impl Transaction for SqliteTransaction {
             .zip(&fresh.rows)
             .map(|(episode, row)| EpisodeKey { episode, show: show(row) })
             .collect();
-        debug_assert_eq!(keys.len(), fresh.rows.len());
         Ok(keys)
     }
 
