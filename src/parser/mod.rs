@@ -75,11 +75,16 @@ impl LineParser {
     }
 
     /// Reads one line without its end, with or without a syslog header before it.
+    #[inline]
     pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Request<'a>, Malformed> {
         match &self.format {
             Format::Json(keys) => {
                 let line = prefix::strip(line)?;
-                json::version_1(line).map_or_else(|| any_object(line, keys), Ok)
+                let mut request = json::version_1(line);
+                if request.is_err() {
+                    request = any_object(line, keys);
+                }
+                request
             }
             Format::Compiled(format) => format.parse(line),
         }

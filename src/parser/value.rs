@@ -64,8 +64,7 @@ impl<'a> Value<'a> {
     pub(super) fn text(self) -> Option<Text<'a>> {
         match self.kind {
             Kind::Absent | Kind::Nested => None,
-            Kind::Plain if means_absent(self.text) => None,
-            Kind::Plain => Some(Cow::Borrowed(self.text)),
+            Kind::Plain => present(self.text),
             Kind::Escaped => Some(self.unescaped()).filter(|text| !means_absent(text)),
         }
     }
@@ -86,6 +85,12 @@ impl<'a> Value<'a> {
     }
 }
 
+/// Text that stands for itself, unless it means absent.
+#[inline(always)]
+pub(super) fn present(text: &[u8]) -> Option<Text<'_>> {
+    (!means_absent(text)).then_some(Cow::Borrowed(text))
+}
+
 #[inline(always)]
 fn means_absent(text: &[u8]) -> bool {
     match text.len() {
@@ -102,48 +107,46 @@ const LONGEST_THAT_FITS: usize = 19;
 /// Plain digits that fit a `u64`.
 #[inline]
 pub(super) fn number(text: &[u8]) -> Option<u64> {
-    if text.is_empty() || text.len() > LONGEST_THAT_FITS {
-        return long_number(text);
-    }
-    let (words, tail) = text.as_chunks::<8>();
-    let mut sum = 0;
-    for word in words {
-        sum = sum * 100_000_000 + eight_digits(*word)?;
-    }
-    for byte in tail {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        sum = sum * 10 + u64::from(digit);
-    }
-    Some(sum)
+    let (number, rest) = leading_number(text)?;
+    rest.is_empty().then_some(number)
 }
 
-/// Eight digits at once: neighbours are added up to pairs, pairs to fours, fours to eight.
-#[inline]
-fn eight_digits(text: [u8; 8]) -> Option<u64> {
-    let digits = u64::from_le_bytes(text) ^ 0x3030_3030_3030_3030;
-    // Digits are 0 to 9 now; from 10 on the addition sets a byte's high bit.
-    if (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080 != 0 {
-        return None;
-    }
+const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+
+/// The high bit of each byte that is not 0 to 9; those behind the first such byte may be wrong.
+#[inline(always)]
+fn no_digits(digits: u64) -> u64 {
+    (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080
+}
+
+/// Neighbours are added up to pairs, pairs to fours, fours to eight.
+#[inline(always)]
+fn sum_of_eight(digits: u64) -> u64 {
     let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
-    Some((fours * 10_000 + (fours >> 32)) & 0xffff_ffff)
+    (fours * 10_000 + (fours >> 32)) & 0xffff_ffff
 }
 
 /// The number that `input` begins with, and what follows it.
 #[inline(always)]
 pub(super) fn leading_number(input: &[u8]) -> Option<(u64, &[u8])> {
-    let (mut sum, mut length) = (0, 0);
-    while length < 16
-        && let Some(word) = input.get(length..)?.first_chunk()
-        && let Some(eight) = eight_digits(*word)
-    {
-        sum = sum * 100_000_000 + eight;
-        length += 8;
+    let (mut sum, mut rest) = (0, input);
+    // Two words of eight digits always fit.
+    for _ in 0..2 {
+        let Some((word, after)) = rest.split_first_chunk() else { break };
+        let digits = u64::from_le_bytes(*word) ^ ZEROS;
+        let length = no_digits(digits).trailing_zeros() as usize / 8;
+        if length < 8 {
+            // What follows the digits is shifted out, and zeros in before them.
+            let shifted = if length == 0 { 0 } else { digits << (64 - 8 * length) };
+            let number = sum * POWERS_OF_TEN[length] + sum_of_eight(shifted);
+            let (_, rest) = rest.split_at(length);
+            return (rest.len() < input.len()).then_some((number, rest));
+        }
+        sum = sum * 100_000_000 + sum_of_eight(digits);
+        rest = after;
     }
+    let mut length = input.len() - rest.len();
     while let Some(digit) = input.get(length).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10)
     {
         if length == LONGEST_THAT_FITS {
@@ -154,6 +157,8 @@ pub(super) fn leading_number(input: &[u8]) -> Option<(u64, &[u8])> {
     }
     (length > 0).then(|| (sum, &input[length..]))
 }
+
+const POWERS_OF_TEN: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
 
 #[cold]
 fn long_leading_number(input: &[u8]) -> Option<(u64, &[u8])> {
@@ -213,13 +218,10 @@ fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
         (rest, gap) = (after, Some(0));
     }
     while !rest.is_empty() {
-        let (group, length) = group(rest);
-        if length == 0 || length > 4 || count == 8 {
-            return None;
-        }
-        groups[count] = group;
+        let (group, after) = group(rest)?;
+        *groups.get_mut(count)? = group;
         count += 1;
-        rest = match &rest[length..] {
+        rest = match after {
             [] => &[],
             [b':', b':', after @ ..] if gap.is_none() => {
                 gap = Some(count);
@@ -240,18 +242,24 @@ fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
     Some(groups.into())
 }
 
-/// The group of digits that `input` begins with and how many they are, of which five are too many.
+/// The group of up to four digits that `input` begins with, and what follows them.
 #[inline(always)]
-fn group(input: &[u8]) -> (u16, usize) {
+fn group(input: &[u8]) -> Option<(u16, &[u8])> {
     let digit = |byte: u8| u16::from(HEX[usize::from(byte)]);
-    if let [a, b, c, d, after, ..] = *input {
-        let [a, b, c, d] = [a, b, c, d].map(digit);
-        if (a | b | c | d) < 16 && digit(after) == 16 {
-            return (a << 12 | b << 8 | c << 4 | d, 4);
+    if let Some((four, after)) = input.split_first_chunk() {
+        let [a, b, c, d] = four.map(digit);
+        if (a | b | c | d) < 16 {
+            return Some((a << 12 | b << 8 | c << 4 | d, after));
         }
     }
-    let digits = input.iter().take(5).map(|byte| digit(*byte)).take_while(|digit| *digit < 16);
-    digits.fold((0, 0), |(sum, length), digit| (sum << 4 | digit, length + 1))
+    let digit = |at: usize| input.get(at).map_or(16, |byte| digit(*byte));
+    let [a, b, c] = [digit(0), digit(1), digit(2)];
+    match (a < 16, b < 16, c < 16) {
+        (true, true, true) => Some((a << 8 | b << 4 | c, &input[3..])),
+        (true, true, false) => Some((a << 4 | b, &input[2..])),
+        (true, false, _) => Some((a, &input[1..])),
+        (false, ..) => None,
+    }
 }
 
 /// What each byte is as a hexadecimal digit; 16 where it is none.
@@ -268,27 +276,35 @@ const HEX: [u8; 256] = {
 
 /// The common case of an address, at a fifth of what the general parser takes.
 fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
-    let mut octets = [0; 4];
-    let mut rest = text;
-    for octet in &mut octets {
-        let mut value = 0u32;
-        let mut digits = 0;
-        while let [digit @ b'0'..=b'9', after @ ..] = rest
-            && digits < 3
-        {
-            value = value * 10 + u32::from(digit - b'0');
-            digits += 1;
-            rest = after;
-        }
-        let leading_zero = digits > 1 && value < 10u32.pow(digits - 1);
-        *octet = u8::try_from(value).ok().filter(|_| digits > 0 && !leading_zero)?;
-        rest = match rest {
-            [b'.', after @ ..] => after,
-            [] => rest,
-            _ => return None,
-        };
+    let (a, rest) = octet(text)?;
+    let (b, rest) = octet(rest.strip_prefix(b".")?)?;
+    let (c, rest) = octet(rest.strip_prefix(b".")?)?;
+    let (d, rest) = octet(rest.strip_prefix(b".")?)?;
+    rest.is_empty().then(|| Ipv4Addr::new(a, b, c, d))
+}
+
+/// Up to three digits without a leading zero, and what follows them.
+#[inline(always)]
+fn octet(input: &[u8]) -> Option<(u8, &[u8])> {
+    let digit = |byte: &u8| byte.wrapping_sub(b'0');
+    let (first, rest) = input.split_first()?;
+    let first = digit(first);
+    let Some((second, after)) =
+        rest.split_first().map(|(byte, rest)| (digit(byte), rest)).filter(|(digit, _)| *digit < 10)
+    else {
+        return (first < 10).then_some((first, rest));
+    };
+    if !(1..10).contains(&first) {
+        return None;
     }
-    (rest.is_empty() && text.last() != Some(&b'.')).then(|| octets.into())
+    let two = first * 10 + second;
+    match after.split_first().map(|(byte, rest)| (digit(byte), rest)) {
+        Some((third, after)) if third < 10 => {
+            let three = u8::try_from(u16::from(two) * 10 + u16::from(third)).ok()?;
+            Some((three, after))
+        }
+        _ => Some((two, after)),
+    }
 }
 
 #[cfg(test)]

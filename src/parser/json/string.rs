@@ -1,5 +1,7 @@
 //! JSON strings: finding their end, checking their escapes, undoing them.
 
+use std::num::NonZero;
+
 use memchr::memchr2;
 
 use crate::parser::value::{Kind, Value};
@@ -13,19 +15,34 @@ pub(super) fn string(input: &[u8]) -> Option<(&[u8], Value<'_>)> {
 /// As above, of which the first quote was seen.
 #[inline(always)]
 pub(super) fn after_quote(input: &[u8]) -> Option<(&[u8], Value<'_>)> {
-    let mut end = special(input)?;
-    let mut kind = Kind::Plain;
-    if input[end] == b'\\' {
-        end = end_after_escapes(input, end)?;
-        kind = Kind::Escaped;
+    let end = special(input)?;
+    let (text, rest) = input.split_at_checked(end)?;
+    let (mark, rest) = rest.split_first()?;
+    if *mark == b'\\' {
+        let end = end_after_escapes(input, end)?;
+        return Some((&input[end + 1..], Value { kind: Kind::Escaped, text: &input[..end] }));
     }
-    Some((&input[end + 1..], Value { kind, text: &input[..end] }))
+    Some((rest, Value { kind: Kind::Plain, text }))
 }
 
 /// How long the text is that a quote ends, if there are no escapes in it.
 #[inline(always)]
 pub(super) fn plain(input: &[u8]) -> Option<usize> {
     special(input).filter(|end| input[*end] == b'"')
+}
+
+/// A string whose first quote was seen, and what follows its last. None also where there are escapes in it, or where
+/// the input ends soon behind it.
+#[inline(always)]
+pub(super) fn without_escapes(input: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut at = 0;
+    loop {
+        if let Some(marks) = NonZero::new(marks(input.get(at..)?.first_chunk()?)) {
+            let (text, rest) = input.split_at_checked(at + marks.trailing_zeros() as usize)?;
+            return Some((text, rest.strip_prefix(b"\"")?));
+        }
+        at += WINDOW;
+    }
 }
 
 #[inline(never)]
@@ -42,9 +59,9 @@ fn end_after_escapes(input: &[u8], mut at: usize) -> Option<usize> {
 fn special(input: &[u8]) -> Option<usize> {
     let mut at = 0;
     while let Some(window) = input.get(at..)?.first_chunk() {
-        match marks(window) {
-            0 => at += WINDOW,
-            marks => return Some(at + marks.trailing_zeros() as usize),
+        match NonZero::new(marks(window)) {
+            None => at += WINDOW,
+            Some(marks) => return Some(at + marks.trailing_zeros() as usize),
         }
     }
     memchr2(b'"', b'\\', &input[at..]).map(|found| at + found)
@@ -57,27 +74,23 @@ const WINDOW: usize = 16;
 #[inline(always)]
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "half of the time that plain numbers would take for it")]
-fn marks(window: &[u8; WINDOW]) -> u32 {
-    // SAFETY: SSE2 is a part of x86-64.
-    unsafe { marks_by_sse2(window) }
-}
-
-#[inline]
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "sse2")]
-fn marks_by_sse2(window: &[u8; WINDOW]) -> u32 {
-    use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8};
-    let bits = u128::from_le_bytes(*window);
-    let bytes = _mm_set_epi64x((bits >> 64) as i64, bits as i64);
-    let quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"' as i8));
-    let backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\' as i8));
-    _mm_movemask_epi8(_mm_or_si128(quotes, backslashes)) as u32
+fn marks(window: &[u8; WINDOW]) -> u16 {
+    use std::arch::x86_64::{
+        _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
+    };
+    // SAFETY: SSE2 is a part of x86-64, and the window has the 16 bytes that are loaded, which need no alignment.
+    unsafe {
+        let bytes = _mm_loadu_si128(window.as_ptr().cast());
+        let quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"' as i8));
+        let backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\' as i8));
+        _mm_movemask_epi8(_mm_or_si128(quotes, backslashes)) as u16
+    }
 }
 
 #[inline(always)]
 #[cfg(not(target_arch = "x86_64"))]
-fn marks(window: &[u8; WINDOW]) -> u32 {
-    let mark = |(at, byte): (usize, &u8)| u32::from(matches!(byte, b'"' | b'\\')) << at;
+fn marks(window: &[u8; WINDOW]) -> u16 {
+    let mark = |(at, byte): (usize, &u8)| u16::from(matches!(byte, b'"' | b'\\')) << at;
     window.iter().enumerate().map(mark).sum()
 }
 
