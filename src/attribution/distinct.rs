@@ -20,7 +20,7 @@ impl Granularity {
     /// The first hour of the bucket that an hour lies in.
     fn bucket(self, hour: UtcHour) -> UtcHour {
         match self {
-            Self::Day => hour.day().start().hour(),
+            Self::Day => hour.day().first_hour(),
             Self::Hour => hour,
         }
     }
@@ -83,7 +83,7 @@ impl Distinct {
     }
 
     pub fn close(&mut self, open_from: UtcDay) {
-        self.buckets = self.buckets.split_off(&open_from.start().hour());
+        self.buckets = self.buckets.split_off(&open_from.first_hour());
     }
 }
 

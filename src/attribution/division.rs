@@ -159,7 +159,8 @@ impl Share {
         let mut pending = Vec::new();
         for line in lines {
             let line = parse(*line);
-            let prepared = self.engine.prepare(&line, receipt);
+            let mut prepared = Prepared::new(Found::Request);
+            self.engine.prepare(&line, receipt, &mut prepared);
             let share = line.as_ref().map_or(self.index, |request| self.share_of(request));
             let place = chunk.push(share, prepared);
             if let (Ok(request), true) = (line, prepared.is_unregistered) {
@@ -186,7 +187,9 @@ impl Share {
     pub fn prepare_again(&mut self, chunk: &mut Chunk, pending: Vec<Pending<'_>>, receipt: Receipt) {
         for Pending { place: Place { share, at }, request } in pending {
             // Its id is with the chunk's already.
-            chunk.lines[share][at] = Prepared { id: None, ..self.engine.prepare(&Ok(request), receipt) };
+            let prepared = &mut chunk.lines[share][at];
+            self.engine.prepare(&Ok(request), receipt, prepared);
+            prepared.id = None;
         }
     }
 

@@ -34,7 +34,7 @@ use super::state::State;
 use super::user_agents::{AgentNames, UserAgents};
 use super::watermark::Watermark;
 use crate::event::{Defect, Malformed, Request};
-use crate::units::{ByteCount, EpisodeId, Timestamp, UtcDay};
+use crate::units::{ByteCount, EpisodeId, Timestamp, UtcDay, UtcHour};
 
 /// Lines that are counted together: enough for their waits for memory to overlap, few enough to stay in the nearest cache.
 const TOGETHER: usize = 32;
@@ -132,7 +132,8 @@ impl Engine {
 
     /// Counts one line. [`Engine::changes`] then tells what it changed in the sessions.
     pub fn observe(&mut self, line: &Result<Request<'_>, Malformed>, receipt: Receipt) -> Outcome {
-        let prepared = self.prepare(line, receipt);
+        let mut prepared = Prepared::new(Found::Request);
+        self.prepare(line, receipt, &mut prepared);
         let place = self.find_session(&prepared);
         self.count_line(&prepared, place, receipt)
     }
@@ -147,20 +148,21 @@ impl Engine {
         mut each: impl FnMut(T, &Outcome, &[Change]),
     ) {
         let mut lines = lines.into_iter();
-        let (mut together, mut prepared) = (Vec::with_capacity(TOGETHER), Vec::with_capacity(TOGETHER));
+        let mut together = Vec::with_capacity(TOGETHER);
+        let mut prepared = [Prepared::new(Found::Request); TOGETHER];
         loop {
-            for line in lines.by_ref().take(TOGETHER) {
+            for (prepared, line) in prepared.iter_mut().zip(lines.by_ref()) {
                 together.push(line);
-                prepared.push(self.prepare(parse(line).borrow(), receipt));
+                self.prepare(parse(line).borrow(), receipt, prepared);
             }
+            let prepared = &prepared[..together.len()];
             if prepared.is_empty() {
                 return;
             }
             let mut together = together.drain(..);
-            self.count_all(&prepared, receipt, |outcome, changes| {
+            self.count_all(prepared, receipt, |outcome, changes| {
                 together.next().into_iter().for_each(|line| each(line, outcome, changes));
             });
-            prepared.clear();
         }
     }
 
@@ -187,20 +189,20 @@ impl Engine {
     /// Fetches what counting the line will read.
     fn touch(&self, line: &Prepared) {
         line.id.into_iter().for_each(|id| self.seen.touch(id));
-        line.address_hash.into_iter().for_each(|hash| self.addresses.touch(line.start.hour(), hash));
+        line.address_hash.into_iter().for_each(|hash| self.addresses.touch(line.hour, hash));
         if let (Some(listener), Some(episode)) = (&line.listener, line.episode) {
-            self.sessions.touch(listener.key, episode, line.start.day());
+            self.sessions.touch(listener.key, episode, line.hour.day());
         }
     }
 
     /// The second step, for which the first must have fetched what tells where the session is.
     fn find_session(&self, line: &Prepared) -> Option<Place> {
-        self.sessions.find(line.listener.as_ref()?.key, line.episode?, line.start.day())
+        self.sessions.find(line.listener.as_ref()?.key, line.episode?, line.hour.day())
     }
 
     fn count_line(&mut self, line: &Prepared, place: Option<Place>, receipt: Receipt) -> Outcome {
         self.changes.clear();
-        let Prepared { start, ended, body_bytes, id, found, .. } = *line;
+        let Prepared { start, hour, ended, body_bytes, id, found, .. } = *line;
         if let Found::Malformed(malformed) = found {
             return malformed_outcome(malformed, receipt);
         }
@@ -210,7 +212,7 @@ impl Engine {
         let is_seen = id.is_some_and(|id| self.seen.check(id, receipt.at));
         let mut outcome = Outcome {
             fate: Fate::Ignored(Reason::Redelivered),
-            hour: start.hour(),
+            hour,
             ended: Some(ended),
             episode: None,
             body_bytes,
@@ -231,7 +233,7 @@ impl Engine {
 
     /// Of a closed day no table changes but that of fates.
     fn count_request(&mut self, line: &Prepared, place: Option<Place>, outcome: &mut Outcome) {
-        let is_closed = self.is_closed(line.start.day());
+        let is_closed = self.is_closed(line.hour.day());
         let reason = line.reason.or(is_closed.then_some(Reason::Late));
         outcome.fate = reason.map_or(Fate::Valid, Fate::Ignored);
         outcome.episode = line.episode;
@@ -246,7 +248,7 @@ impl Engine {
         };
         outcome.exclusion = line.exclusion;
         outcome.traffic = line.traffic;
-        outcome.feed = line.feed.map(|request| self.feed_visit(line.start, request));
+        outcome.feed = line.feed.map(|request| self.feed_visit(line.hour, request));
     }
 
     /// What the last line, or the last update of the catalogue, changed.
@@ -261,9 +263,10 @@ impl Engine {
         if changed.is_empty() {
             return;
         }
-        let facts = |id| Some((*changed.get(&id)?, self.registry.facts(id)));
-        let thresholds = &self.policy.thresholds;
-        self.sessions.rejudge(Rejudge { facts: &facts, old: thresholds, new: thresholds }, &mut self.changes);
+        let facts = |id| Some((*changed.get(&id)?, *self.registry.facts(id)));
+        let (old, new) = (&self.policy.thresholds, &self.policy.thresholds);
+        let rejudge = Rejudge { facts: &facts, old, new, detailed: self.detailed };
+        self.sessions.rejudge(rejudge, &mut self.changes);
     }
 
     /// Counts by another policy from here on. Open sessions are judged again by its thresholds; under another kind
@@ -273,9 +276,10 @@ impl Engine {
         if policy.window != self.policy.window {
             self.sessions = Sessions::new(policy.window);
         } else if policy.thresholds != self.policy.thresholds {
-            let facts = |id| Some((self.registry.facts(id), self.registry.facts(id)));
+            let facts = |id| Some((*self.registry.facts(id), *self.registry.facts(id)));
             let (old, new) = (&self.policy.thresholds, &policy.thresholds);
-            self.sessions.rejudge(Rejudge { facts: &facts, old, new }, &mut self.changes);
+            let rejudge = Rejudge { facts: &facts, old, new, detailed: self.detailed };
+            self.sessions.rejudge(rejudge, &mut self.changes);
         }
         self.registry.set_mode(mode, feeds.iter().map(String::as_str));
         self.agents.replace_table(agents, policy.lists.blocked_agents.clone());
@@ -359,7 +363,7 @@ impl Engine {
             shown_size: listener.shown_size,
         };
         let facts = self.registry.facts(episode);
-        let rules = Rules { facts: &facts, thresholds: &self.policy.thresholds };
+        let rules = Rules { facts, thresholds: &self.policy.thresholds, detailed: self.detailed };
         let joined = self.sessions.join(&visit, place, rules, &self.labels.regions, &mut self.changes);
         Counted {
             listener: visit.listener,
@@ -372,10 +376,10 @@ impl Engine {
         }
     }
 
-    fn feed_visit(&mut self, start: Timestamp, FeedRequest { feed, reader }: FeedRequest) -> FeedVisit {
+    fn feed_visit(&mut self, hour: UtcHour, FeedRequest { feed, reader }: FeedRequest) -> FeedVisit {
         let reader = match reader {
             Ok((service, subscribers)) => Reader::Service { service, subscribers },
-            Err(client) => Reader::Client { is_new: self.feed_clients.insert(start.hour(), client) },
+            Err(client) => Reader::Client { is_new: self.feed_clients.insert(hour, client) },
         };
         FeedVisit { feed, reader }
     }

@@ -140,7 +140,7 @@ impl Registry {
                 self.insert(episode);
                 continue;
             };
-            let old = self.facts(id);
+            let old = *self.facts(id);
             if old != Facts::of(&episode, old.show) {
                 changed.push((id, old));
             }
@@ -227,8 +227,8 @@ impl Registry {
         &self.episodes[id.0 as usize]
     }
 
-    pub fn facts(&self, id: EpisodeId) -> Facts {
-        self.facts[id.0 as usize]
+    pub fn facts(&self, id: EpisodeId) -> &Facts {
+        &self.facts[id.0 as usize]
     }
 
     /// Slugs of all shows, indexed by [`ShowId`].

@@ -80,15 +80,12 @@ pub struct Contribution {
     /// Whole hours from publication to the earliest request, below [`LAUNCH_HOURS`].
     pub age_hours: Option<u16>,
     pub delivered: ByteCount,
-    /// None where it is no download.
+    pub is_download: bool,
+    /// None where it is no download, and where nobody asks.
     pub listening: Option<Listening>,
 }
 
 impl Contribution {
-    pub fn is_download(&self) -> bool {
-        self.listening.is_some()
-    }
-
     /// Of all that was received from `start` to `end` by one listener.
     fn of(received: &Received, times: Times, origin: Origin, agent: AgentId, rules: Rules<'_>) -> Self {
         let verdict = received.judge(&rules.facts.file, rules.thresholds);
@@ -99,7 +96,8 @@ impl Contribution {
             agent,
             age_hours: rules.facts.age_hours(times.start).filter(|age| *age < LAUNCH_HOURS),
             delivered: verdict.delivered,
-            listening: verdict.downloaded.then(listening),
+            is_download: verdict.downloaded,
+            listening: (verdict.downloaded && rules.detailed).then(listening),
         }
     }
 }
@@ -163,7 +161,7 @@ impl SessionState {
 
 impl Joined {
     pub fn state(&self) -> SessionState {
-        match (self.contribution.is_download(), self.was_downloaded) {
+        match (self.contribution.is_download, self.was_downloaded) {
             (true, false) => SessionState::Counted,
             (true, true) => SessionState::Repeat,
             (false, _) => SessionState::Partial,
@@ -255,6 +253,8 @@ impl Sessions {
 pub struct Rules<'a> {
     pub facts: &'a Facts,
     pub thresholds: &'a Thresholds,
+    /// Whether anybody asks how downloads were listened to.
+    pub detailed: bool,
 }
 
 /// What open sessions were judged by, and what they are to be judged by from now on.
@@ -264,14 +264,15 @@ pub struct Rejudge<'a> {
     pub facts: &'a dyn Fn(EpisodeId) -> Option<(Facts, Facts)>,
     pub old: &'a Thresholds,
     pub new: &'a Thresholds,
+    pub detailed: bool,
 }
 
 impl Rejudge<'_> {
     /// Calls `judge` with the old and then with the new rules, if the episode is one to be judged again.
     fn both<T>(&self, episode: EpisodeId, judge: impl Fn(Rules<'_>) -> T) -> Option<(T, T)> {
         let (old, new) = (self.facts)(episode)?;
-        let before = judge(Rules { facts: &old, thresholds: self.old });
-        let after = judge(Rules { facts: &new, thresholds: self.new });
+        let before = judge(Rules { facts: &old, thresholds: self.old, detailed: self.detailed });
+        let after = judge(Rules { facts: &new, thresholds: self.new, detailed: self.detailed });
         Some((before, after))
     }
 }

@@ -93,7 +93,7 @@ impl Gathered {
             if is_the_same_download(change) {
                 continue;
             }
-            for (contribution, sign) in signs(change).filter(|(contribution, _)| contribution.is_download()) {
+            for (contribution, sign) in signs(change).filter(|(contribution, _)| contribution.is_download) {
                 let Contribution { hour, origin, agent, age_hours, .. } = contribution;
                 self.downloads.push(Download { episode, hour, origin, agent, age_hours, sign });
             }

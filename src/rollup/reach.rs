@@ -368,6 +368,7 @@ mod tests {
             agent: AgentId(0),
             age_hours,
             delivered: ByteCount(1),
+            is_download: false,
             listening: None,
         };
         Outcome {

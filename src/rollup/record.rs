@@ -57,11 +57,17 @@ pub fn add_line<P: Period>(sums: &mut impl Rows<P>, outcome: &Outcome, changes: 
         row.listeners += i64::from(counted.new_listener);
     }
     // Nearly always there is one change, in the same row.
+    let is_here = |it: &Option<Contribution>| {
+        it.as_ref().is_none_or(|it| it.hour == outcome.hour || P::of(it.hour) == key.1)
+    };
     let mut rest = changes;
-    while let [change, others @ ..] = rest
-        && signs(change).all(|(contribution, _)| (change.episode, P::of(contribution.hour)) == key)
+    while let [Change { episode, before, after }, others @ ..] = rest
+        && *episode == key.0
+        && is_here(before)
+        && is_here(after)
     {
-        signs(change).for_each(|(contribution, sign)| row.add_contribution(&contribution, sign));
+        before.iter().for_each(|before| row.add_contribution(before, -1));
+        after.iter().for_each(|after| row.add_contribution(after, 1));
         rest = others;
     }
     add_changes(sums, rest);
@@ -80,18 +86,18 @@ pub(super) fn add_changes<P: Period>(sums: &mut impl Rows<P>, changes: &[Change]
 impl EpisodeDay {
     fn add_contribution(&mut self, contribution: &Contribution, sign: i64) {
         self.delivered_bytes = self.delivered_bytes.saturating_add(sign * signed(contribution.delivered.0));
-        let Some(listening) = contribution.listening else { return };
-        self.downloads += sign;
-        match listening {
-            Listening::Bulk => self.bulk_downloads += sign,
-            Listening::Progressive(_) => self.progressive_downloads += sign,
+        self.downloads += sign * i64::from(contribution.is_download);
+        match contribution.listening {
+            Some(Listening::Bulk) => self.bulk_downloads += sign,
+            Some(Listening::Progressive(_)) => self.progressive_downloads += sign,
+            None => {}
         }
     }
 }
 
 /// A download that received more: in its own rows nothing changes.
 pub(super) fn is_the_same_download(change: &Change) -> bool {
-    let key = |it: &Contribution| (it.is_download(), it.hour, it.origin, it.agent, it.age_hours);
+    let key = |it: &Contribution| (it.is_download, it.hour, it.origin, it.agent, it.age_hours);
     change.before.as_ref().map(key) == change.after.as_ref().map(key)
 }
 

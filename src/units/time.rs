@@ -41,11 +41,22 @@ impl Timestamp {
     }
 
     pub fn day(self) -> UtcDay {
-        UtcDay(i32::try_from(self.0.div_euclid(MICROS_PER_DAY)).expect("years 0 to 9999"))
+        UtcDay(self.whole(MICROS_PER_DAY))
     }
 
     pub fn hour(self) -> UtcHour {
-        UtcHour(i32::try_from(self.0.div_euclid(MICROS_PER_HOUR)).expect("years 0 to 9999"))
+        UtcHour(self.whole(MICROS_PER_HOUR))
+    }
+
+    /// How many times so many microseconds have passed since the epoch, rounded down.
+    #[inline]
+    fn whole(self, micros: i64) -> i32 {
+        let count = match u64::try_from(self.0) {
+            // Half as dear as a division that looks for signs.
+            Ok(passed) => (passed / micros.unsigned_abs()) as i64,
+            Err(_) => self.0.div_euclid(micros),
+        };
+        i32::try_from(count).expect("years 0 to 9999")
     }
 
     /// Saturates at the ends of the range.
@@ -100,6 +111,10 @@ pub struct UtcDay(pub i32);
 impl UtcDay {
     pub fn start(self) -> Timestamp {
         Timestamp(i64::from(self.0) * MICROS_PER_DAY)
+    }
+
+    pub fn first_hour(self) -> UtcHour {
+        UtcHour(self.0 * 24)
     }
 
     /// The first instant that is not in this day any more.

@@ -19,7 +19,7 @@ use crate::attribution::registry::Resolved;
 use crate::attribution::subscribers::{Reported, reported};
 use crate::attribution::user_agents::KnownAgent;
 use crate::event::{Malformed, Request};
-use crate::units::{AgentId, ByteCount, EpisodeId, KeyId, LabelId, ListenerKey, Timestamp};
+use crate::units::{AgentId, ByteCount, EpisodeId, KeyId, LabelId, ListenerKey, Timestamp, UtcDay, UtcHour};
 
 /// A line before it is counted. Holds until the rules or the catalogue change.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,8 @@ pub(in crate::attribution) struct Prepared {
     pub(in crate::attribution) found: Found,
     /// Of no meaning for a malformed line.
     pub(in crate::attribution) start: Timestamp,
+    /// Of the start.
+    pub(in crate::attribution) hour: UtcHour,
     pub(in crate::attribution) ended: Timestamp,
     pub(in crate::attribution) body_bytes: ByteCount,
     /// Of a line whose id counts as seen from here on, whatever becomes of it.
@@ -56,10 +58,11 @@ pub(in crate::attribution) enum Found {
 }
 
 impl Prepared {
-    fn new(found: Found) -> Self {
+    pub(in crate::attribution) fn new(found: Found) -> Self {
         Self {
             found,
             start: Timestamp::default(),
+            hour: UtcHour(0),
             ended: Timestamp::default(),
             body_bytes: ByteCount::ZERO,
             id: None,
@@ -111,28 +114,32 @@ fn check_target(resolved: Resolved) -> Option<Reason> {
 }
 
 impl Engine {
+    /// Writes to where the line is to stay, for it is large.
     pub(in crate::attribution) fn prepare(
         &mut self,
         line: &Result<Request<'_>, Malformed>,
         receipt: Receipt,
-    ) -> Prepared {
+        prepared: &mut Prepared,
+    ) {
         let request = match line {
             Ok(request) => request,
-            Err(malformed) => return Prepared::new(Found::Malformed(*malformed)),
+            Err(malformed) => {
+                *prepared = Prepared::new(Found::Malformed(*malformed));
+                return;
+            }
         };
         let nature = check_nature(request);
         let reason = nature.or(receipt.redelivered.then_some(Reason::Redelivered));
-        let mut prepared = Prepared::new(reason.map_or(Found::Request, Found::Repeat));
-        prepared.start = request.start;
+        *prepared = Prepared::new(reason.map_or(Found::Request, Found::Repeat));
+        (prepared.start, prepared.hour) = (request.start, request.start.hour());
         prepared.ended = request.end();
         prepared.body_bytes = request.body_bytes;
         if nature.is_none() {
             prepared.id = request.id.as_ref().map(|id| self.seen.hash(id));
         }
         if reason.is_none() {
-            self.look_into(request, &mut prepared);
+            self.look_into(request, prepared);
         }
-        prepared
     }
 
     fn look_into(&mut self, request: &Request<'_>, prepared: &mut Prepared) {
@@ -154,7 +161,7 @@ impl Engine {
             }
         }
         if let (Some(agent), None) = (agent, prepared.reason) {
-            prepared.listener = Some(self.listener(request, address, agent));
+            prepared.listener = Some(self.listener(request, prepared.hour.day(), address, agent));
         }
         if self.detailed {
             self.add_details(request, address, agent, resolved.feed, prepared);
@@ -195,9 +202,15 @@ impl Engine {
         }
     }
 
-    fn listener(&mut self, request: &Request<'_>, address: ClientAddress, agent: KnownAgent) -> Listener {
+    fn listener(
+        &mut self,
+        request: &Request<'_>,
+        day: UtcDay,
+        address: ClientAddress,
+        agent: KnownAgent,
+    ) -> Listener {
         Listener {
-            key: self.keys.listener(address, agent.digest, request.start.day()),
+            key: self.keys.listener(address, agent.digest, day),
             hashed_under: self.keys.key_id(),
             agent: agent.agent,
             origin: Origin::default(),

@@ -190,7 +190,7 @@ impl CalendarSessions {
             changes.push(Change { episode: visit.episode, before, after: Some(after) });
         }
         Joined {
-            was_downloaded: before.is_some_and(|before| before.is_download()),
+            was_downloaded: before.is_some_and(|before| before.is_download),
             contribution: after,
             is_new,
             is_earliest,

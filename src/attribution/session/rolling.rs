@@ -98,7 +98,7 @@ impl RollingSessions {
         let new = timeline.contributions(&timeline.windows[at..at + count], rules);
         push_differences(visit.episode, &old, &new, changes);
         Joined {
-            was_downloaded: was_held && old[0].is_download(),
+            was_downloaded: was_held && old[0].is_download,
             contribution: new[0],
             is_new: timeline.windows[at].touches == 1,
             is_earliest,
@@ -300,11 +300,11 @@ mod tests {
         let regions = Labels::default().regions;
         for visit in visits {
             let mut changes = Vec::new();
-            let rules = Rules { facts: &facts, thresholds: &thresholds };
+            let rules = Rules { facts: &facts, thresholds: &thresholds, detailed: true };
             let joined = sessions.join(visit, rules, &regions, &mut changes);
             assert!(joined.contribution.hour <= visit.start.hour());
             let signed = |contribution: Option<Contribution>| {
-                contribution.map_or((0, 0), |it| (i64::from(it.is_download()), it.delivered.0.cast_signed()))
+                contribution.map_or((0, 0), |it| (i64::from(it.is_download), it.delivered.0.cast_signed()))
             };
             for change in changes {
                 downloads += signed(change.after).0 - signed(change.before).0;
@@ -353,7 +353,7 @@ mod tests {
         let (facts, thresholds) = (Facts::default(), Thresholds::default());
         let mut sessions = RollingSessions::new(Window::FirstTouch);
         for at in [0, HOUR, 30 * HOUR, 31 * HOUR, 60 * HOUR] {
-            let rules = Rules { facts: &facts, thresholds: &thresholds };
+            let rules = Rules { facts: &facts, thresholds: &thresholds, detailed: true };
             sessions.join(&visit(at, b"", 5), rules, &Labels::default().regions, &mut Vec::new());
         }
         let day = |at| visit(at, b"", 5).start.day();
