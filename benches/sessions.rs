@@ -14,6 +14,8 @@ use std::sync::{Arc, LazyLock};
 
 use castmeter::attribution::agent::AgentTable;
 use castmeter::attribution::{Engine, Episode, Mode, Policy, Receipt, Registry};
+
+use castmeter::event::Unescaped;
 use castmeter::parser::{LineParser, lines};
 use castmeter::rollup::{Delta, Gathered, Reach};
 use castmeter::units::{SourceId, Timestamp};
@@ -124,14 +126,15 @@ impl Counting {
                 self.write_line(&mut text, number, first_byte);
             }
             let began = cpu_nanos();
+            let room = Unescaped::default();
             let parsed: Vec<_> = lines(text.as_bytes(), MAX_LINE_BYTES)
-                .map(|line| line.and_then(|line| parser.parse(line)))
+                .map(|line| line.and_then(|line| parser.parse(line, &room)))
                 .collect();
             let parsed_at = cpu_nanos();
             let Self { engine, reach, .. } = self;
             engine.observe_all(
                 &parsed,
-                |line| line,
+                |line, _| **line,
                 receipt,
                 |_, outcome, changes| {
                     gathered.add_line(receipt.source, outcome, changes);

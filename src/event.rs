@@ -1,20 +1,44 @@
 //! One CDN request as a log line tells it: what every parser produces and attribution consumes.
 //!
 //! Borrowed from the received buffer wherever the line's bytes can be used as they stand; only a
-//! string with escapes is copied. Fields are raw bytes, not text: a user agent need not be UTF-8, and
+//! string with escapes is copied, to [`Unescaped`]. Fields are raw bytes, not text: a user agent need not be UTF-8, and
 //! a bad byte in one is no defect. Absent means absent: `null`, `-`, `(null)`, an empty string and an empty
 //! number never reach this type as values.
 
-use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::net::IpAddr;
 
 use crate::units::{ByteCount, Country, Timestamp};
 
 /// Bytes of one field, unescaped.
-pub type Text<'a> = Cow<'a, [u8]>;
+pub type Text<'a> = &'a [u8];
+
+/// Where a line's texts are that had escapes, while the request that shows them lasts. Nothing is allocated for the
+/// lines that have none, as nearly all.
+#[derive(Debug, Default)]
+pub struct Unescaped {
+    kept: OnceCell<Box<Kept>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    text: Vec<u8>,
+    next: Unescaped,
+}
+
+impl Unescaped {
+    /// Keeps a text. Meant for the few that a line may have.
+    pub fn keep(&self, text: Vec<u8>) -> &[u8] {
+        let mut end = self;
+        while let Some(kept) = end.kept.get() {
+            end = &kept.next;
+        }
+        &end.kept.get_or_init(|| Box::new(Kept { text, next: Self::default() })).text
+    }
+}
 
 /// One request, parsed. The five plain fields are required; every `Option` costs a feature when absent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request<'a> {
     /// When the request began.
     pub start: Timestamp,

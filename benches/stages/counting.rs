@@ -3,14 +3,13 @@
 //! The engine has seen half of the lines before the clock starts, so that it has sessions, listeners and labels in it as in
 //! the middle of a day; each batch is then counted once. When all are, an engine in the same state takes its place.
 
-use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use castmeter::attribution::agent::AgentTable;
 use castmeter::attribution::{Engine, Fate, Mode, Policy, Receipt, Registry};
-use castmeter::event::{Malformed, Request};
+use castmeter::event::{Malformed, Request, Unescaped};
 use castmeter::parser::{LineParser, lines};
 use castmeter::rollup::{Delta, Gathered};
 use castmeter::units::{SourceId, Timestamp};
@@ -32,11 +31,11 @@ fn engine() -> Engine {
     Engine::new(Policy::default(), registry, Arc::new(AgentTable::builtin()), [7; 16])
 }
 
-fn count<'l, T: Copy, L: Borrow<Result<Request<'l>, Malformed>>>(
+fn count<T: Copy>(
     engine: &mut Engine,
     delta: &mut Delta,
     lines: impl IntoIterator<Item = T>,
-    parse: impl Fn(T) -> L,
+    parse: impl for<'r> Fn(&'r T, &'r Unescaped) -> Result<Request<'r>, Malformed>,
 ) {
     let mut gathered = Gathered::default();
     engine.observe_all(lines, parse, receipt(), |_, outcome, changes| {
@@ -97,9 +96,10 @@ impl<T> Day<T> {
 fn parsed_batches() -> Vec<Vec<Parsed>> {
     let parser = LineParser::json();
     let json: &'static [u8] = &JSON;
+    let room = Box::leak(Box::default());
     batches(json)
         .into_iter()
-        .map(|batch| text_lines(batch).map(|line| parser.parse(line)).collect())
+        .map(|batch| text_lines(batch).map(|line| parser.parse(line, room)).collect())
         .collect()
 }
 
@@ -108,7 +108,7 @@ fn parsed_batches() -> Vec<Vec<Parsed>> {
 fn engine_and_sums(bencher: Bencher<'_, '_>) {
     let count_batch = |engine: &mut Engine, batch: &Vec<Parsed>| {
         let mut delta = Delta::default();
-        count(engine, &mut delta, batch, |line| line);
+        count(engine, &mut delta, batch, |line, _| **line);
         let malformed = batch.iter().filter(|line| line.is_err()).count();
         assert_eq!(read_and_malformed(&delta), ((batch.len() - malformed) as i64, malformed as i64));
     };
@@ -124,8 +124,8 @@ fn pipeline(bencher: Bencher<'_, '_>) {
         |batch| (batch, LINES_PER_BATCH - text_lines(batch).filter(|line| is_sound(line)).count());
     let count_batch = |engine: &mut Engine, (batch, malformed): &(&'static [u8], usize)| {
         let mut delta = Delta::default();
-        count(engine, &mut delta, lines(batch, MAX_LINE_BYTES), |line| {
-            line.and_then(|line| parser.parse(line))
+        count(engine, &mut delta, lines(batch, MAX_LINE_BYTES), |line, room| {
+            line.and_then(|line| parser.parse(line, room))
         });
         assert_eq!(read_and_malformed(&delta), ((LINES_PER_BATCH - malformed) as i64, *malformed as i64));
     };
@@ -148,7 +148,7 @@ fn merge(bencher: Bencher<'_, '_>) {
     let mut engine = engine();
     let mut of_batch = |batch: &Vec<Parsed>| {
         let mut delta = Delta::default();
-        count(&mut engine, &mut delta, batch, |line| line);
+        count(&mut engine, &mut delta, batch, |line, _| **line);
         delta
     };
     let deltas: Vec<Delta> = parsed_batches().iter().map(&mut of_batch).collect();

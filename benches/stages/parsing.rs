@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::hint::black_box;
 
-use castmeter::event::{Defect, RequestedRange};
+use castmeter::event::{Defect, RequestedRange, Unescaped};
 use castmeter::parser::{Framer, LineParser, content_range, lines, requested_range};
 use divan::Bencher;
 use memchr::memmem;
@@ -57,7 +57,8 @@ fn syslog_prefix(bencher: Bencher<'_, '_>) {
     time(bencher, &headers, |batch| {
         let mut stripped = 0;
         for line in lines(batch, MAX_LINE_BYTES) {
-            let defect = parser.parse(line.expect("short")).expect_err("an empty object").defect;
+            let room = Unescaped::default();
+            let defect = parser.parse(line.expect("short"), &room).expect_err("an empty object").defect;
             stripped += usize::from(defect == Defect::MissingField);
         }
         assert!((LINES_PER_BATCH - 20..=LINES_PER_BATCH).contains(&stripped), "{stripped} headers were read");
@@ -98,7 +99,10 @@ fn template(bencher: Bencher<'_, '_>) {
 fn parse(parser: &LineParser, expected: &Expected<'_>) {
     let (mut valid, mut body_bytes) = (0, 0);
     for line in lines(expected.batch, MAX_LINE_BYTES) {
-        let Ok(request) = black_box(parser.parse(line.expect("no line is too long"))) else { continue };
+        let room = Unescaped::default();
+        let Ok(request) = black_box(parser.parse(line.expect("no line is too long"), &room)) else {
+            continue;
+        };
         valid += 1;
         body_bytes += request.body_bytes.0;
     }
@@ -110,7 +114,7 @@ fn combined_lines() -> String {
     let mut text = String::new();
     for request in &*REQUESTS {
         let word = |field: &Option<castmeter::event::Text<'_>>| {
-            let text = field.as_deref().filter(|bytes| !bytes.contains(&b'"')).unwrap_or(b"-");
+            let text = field.filter(|bytes| !bytes.contains(&b'"')).unwrap_or(b"-");
             String::from_utf8_lossy(text).into_owned()
         };
         writeln!(
@@ -119,7 +123,7 @@ fn combined_lines() -> String {
             request.address,
             request.start.to_utc().format("%d/%b/%Y:%H:%M:%S +0000"),
             word(&request.method),
-            String::from_utf8_lossy(&request.url),
+            String::from_utf8_lossy(request.url),
             request.status,
             request.body_bytes,
             word(&request.referer),

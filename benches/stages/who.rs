@@ -22,11 +22,7 @@ fn listeners() -> Listeners {
 }
 
 fn user_agent(request: &Request<'static>) -> &'static [u8] {
-    match &request.user_agent {
-        Some(std::borrow::Cow::Borrowed(bytes)) => bytes,
-        // The generator escapes none.
-        _ => b"",
-    }
+    request.user_agent.unwrap_or_default()
 }
 
 /// Each line's user agent, and how many of a batch are automated by the table alone.
@@ -112,7 +108,7 @@ fn coverage(bencher: Bencher<'_, '_>) {
     let mut sessions: HashMap<_, Vec<ByteRange>> = HashMap::new();
     for request in &*REQUESTS {
         let Some((first, last)) = request.content_range.and_then(|range| range.positions) else { continue };
-        let session = sessions.entry((network(request.address), user_agent(request), request.url.clone()));
+        let session = sessions.entry((network(request.address), user_agent(request), request.url));
         session.or_default().push(ByteRange::new(first, last + 1));
     }
     let mut batches = vec![Vec::new()];

@@ -3,7 +3,7 @@
 use super::fate::Reason;
 use super::listener::ClientAddress;
 use super::policy::Lists;
-use crate::event::{Request, RequestedRange};
+use crate::event::{Request, RequestedRange, Text};
 
 /// Body bytes up to which a 206 without a logged range is a probe (IAB §5.5.2-6).
 const MAX_PROBE_BYTES: u64 = 2;
@@ -19,7 +19,7 @@ pub const VPN_KINDS: [(&[u8], &str); 3] = [
 
 /// Method, status, probe, empty: the reasons that lie in the exchange itself.
 pub fn check_response(request: &Request<'_>) -> Option<Reason> {
-    if request.method.as_deref().is_some_and(|method| method != b"GET") {
+    if request.method.is_some_and(|method| method != b"GET") {
         return Some(Reason::Method);
     }
     if !matches!(request.status, 200 | 206) {
@@ -37,21 +37,21 @@ pub fn check_response(request: &Request<'_>) -> Option<Reason> {
 
 /// Fastly says so, or a list does. iCloud Private Relay is exempt from the lists: people listen through it.
 pub fn is_datacenter(request: &Request<'_>, address: ClientAddress, lists: &Lists) -> bool {
-    if is(&request.proxy_type, HOSTING) {
+    if is(request.proxy_type, HOSTING) {
         return true;
     }
     let private_relay =
-        is(&request.proxy_description, b"apple") && is(&request.proxy_type, b"consumer-privacy");
+        is(request.proxy_description, b"apple") && is(request.proxy_type, b"consumer-privacy");
     !private_relay && lists.datacenters.contains(address, request.asn)
 }
 
 pub fn is_vpn(request: &Request<'_>) -> bool {
     let is_kind = |description: &[u8]| VPN_KINDS.iter().any(|(kind, _)| *kind == description);
-    request.proxy_description.as_deref().is_some_and(is_kind)
+    request.proxy_description.is_some_and(is_kind)
 }
 
-fn is(field: &Option<crate::event::Text<'_>>, value: &[u8]) -> bool {
-    field.as_deref() == Some(value)
+fn is(field: Option<Text<'_>>, value: &[u8]) -> bool {
+    field == Some(value)
 }
 
 #[cfg(test)]
@@ -59,13 +59,12 @@ mod tests {
     use super::*;
     use crate::attribution::testing::request;
     use crate::units::ByteCount;
-    use std::borrow::Cow;
 
     #[test]
     fn exchanges() {
         let check = |method: Option<&'static str>, status, range, body, expected| {
             let request = Request {
-                method: method.map(|method| Cow::Borrowed(method.as_bytes())),
+                method: method.map(str::as_bytes),
                 status,
                 range,
                 body_bytes: ByteCount(body),
@@ -94,7 +93,7 @@ mod tests {
     fn proxies_and_lists() {
         let mut lists = Lists::default();
         lists.datacenters.add("192.0.2.0/24").unwrap();
-        let text = |value: &'static str| (!value.is_empty()).then_some(Cow::Borrowed(value.as_bytes()));
+        let text = |value: &'static str| (!value.is_empty()).then_some(value.as_bytes());
         for (kind, description, address, datacenter, vpn) in [
             ("", "", "198.51.100.1", false, false),
             ("", "", "192.0.2.1", true, false),

@@ -21,7 +21,7 @@ use super::outcome::{Outcome, Receipt};
 use super::redelivery::{IdHash, SeenIds};
 use super::registry::Registry;
 use super::session::Change;
-use crate::event::{Malformed, Request};
+use crate::event::{Malformed, Request, Unescaped};
 
 /// What all engines have in common.
 #[derive(Debug)]
@@ -74,9 +74,9 @@ pub struct Repeat {
 
 /// A line whose path may be a new episode's.
 #[derive(Debug)]
-pub struct Pending<'l> {
+pub struct Pending<T> {
     place: Place,
-    request: Request<'l>,
+    line: T,
 }
 
 /// How many ids ahead of the one that is checked memory is read.
@@ -93,10 +93,17 @@ impl Division {
     }
 
     /// The episodes that are new in consecutive chunks. All shares have to learn them before they go on.
-    pub fn register(&mut self, pending: &[Vec<Pending<'_>>]) -> Vec<Episode> {
+    pub fn register<T>(
+        &mut self,
+        pending: &[Vec<Pending<T>>],
+        parse: impl for<'r> Fn(&'r T, &'r Unescaped) -> Result<Request<'r>, Malformed>,
+    ) -> Vec<Episode> {
         let known = self.registry.episodes().len();
-        for Pending { request, .. } in pending.iter().flatten() {
-            self.registry.resolve(&request.url, request.host.as_deref());
+        for Pending { line, .. } in pending.iter().flatten() {
+            let room = Unescaped::default();
+            if let Ok(request) = parse(line, &room) {
+                self.registry.resolve(request.url, request.host);
+            }
         }
         self.registry.episodes()[known..].to_vec()
     }
@@ -148,23 +155,24 @@ impl Chunk {
 
 impl Share {
     /// Makes a chunk of lines; any share may do this for any lines. Those whose path is not known are given back.
-    pub fn prepare<'l, T: Copy>(
+    pub fn prepare<T: Copy>(
         &mut self,
         chunk: &mut Chunk,
         lines: &[T],
-        parse: impl Fn(T) -> Result<Request<'l>, Malformed>,
+        parse: impl for<'r> Fn(&'r T, &'r Unescaped) -> Result<Request<'r>, Malformed>,
         receipt: Receipt,
-    ) -> Vec<Pending<'l>> {
+    ) -> Vec<Pending<T>> {
         chunk.clear();
         let mut pending = Vec::new();
         for line in lines {
-            let line = parse(*line);
+            let room = Unescaped::default();
+            let parsed = parse(line, &room);
             let mut prepared = Prepared::new(Found::Request);
-            self.engine.prepare(&line, receipt, &mut prepared);
-            let share = line.as_ref().map_or(self.index, |request| self.share_of(request));
+            self.engine.prepare(&parsed, receipt, &mut prepared);
+            let share = parsed.as_ref().map_or(self.index, |request| self.share_of(request));
             let place = chunk.push(share, prepared);
-            if let (Ok(request), true) = (line, prepared.is_unregistered) {
-                pending.push(Pending { place, request });
+            if prepared.is_unregistered {
+                pending.push(Pending { place, line: *line });
             }
         }
         pending
@@ -184,11 +192,18 @@ impl Share {
     }
 
     /// Prepares lines again whose episodes may be known by now.
-    pub fn prepare_again(&mut self, chunk: &mut Chunk, pending: Vec<Pending<'_>>, receipt: Receipt) {
-        for Pending { place: Place { share, at }, request } in pending {
+    pub fn prepare_again<T>(
+        &mut self,
+        chunk: &mut Chunk,
+        pending: Vec<Pending<T>>,
+        parse: impl for<'r> Fn(&'r T, &'r Unescaped) -> Result<Request<'r>, Malformed>,
+        receipt: Receipt,
+    ) {
+        for Pending { place: Place { share, at }, line } in pending {
             // Its id is with the chunk's already.
             let prepared = &mut chunk.lines[share][at];
-            self.engine.prepare(&Ok(request), receipt, prepared);
+            let room = Unescaped::default();
+            self.engine.prepare(&parse(&line, &room), receipt, prepared);
             prepared.id = None;
         }
     }

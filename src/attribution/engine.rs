@@ -10,7 +10,7 @@
 
 mod prepare;
 
-use std::borrow::{Borrow, Cow};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ use super::session::{Change, Joined, Place, Rejudge, Rules, Sessions, Visit, Win
 use super::state::State;
 use super::user_agents::{AgentNames, UserAgents};
 use super::watermark::Watermark;
-use crate::event::{Defect, Malformed, Request};
+use crate::event::{Defect, Malformed, Request, Unescaped};
 use crate::units::{ByteCount, EpisodeId, Timestamp, UtcDay, UtcHour};
 
 /// Lines that are counted together: enough for their waits for memory to overlap, few enough to stay in the nearest cache.
@@ -140,10 +140,10 @@ impl Engine {
 
     /// Counts lines that came in together, in their order, which is faster than one by one. Each is given to `parse`, and
     /// to `each` with its outcome and what it changed in the sessions.
-    pub fn observe_all<'l, T: Copy, L: Borrow<Result<Request<'l>, Malformed>>>(
+    pub fn observe_all<T: Copy>(
         &mut self,
         lines: impl IntoIterator<Item = T>,
-        parse: impl Fn(T) -> L,
+        parse: impl for<'r> Fn(&'r T, &'r Unescaped) -> Result<Request<'r>, Malformed>,
         receipt: Receipt,
         mut each: impl FnMut(T, &Outcome, &[Change]),
     ) {
@@ -153,7 +153,8 @@ impl Engine {
         loop {
             for (prepared, line) in prepared.iter_mut().zip(lines.by_ref()) {
                 together.push(line);
-                self.prepare(parse(line).borrow(), receipt, prepared);
+                let room = Unescaped::default();
+                self.prepare(&parse(&line, &room), receipt, prepared);
             }
             let prepared = &prepared[..together.len()];
             if prepared.is_empty() {

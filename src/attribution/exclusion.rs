@@ -26,13 +26,11 @@ pub fn rule(
     };
     match reason {
         Reason::Bot => agent.and_then(|agent| agent.bot).unwrap_or(LabelId::ABSENT),
-        Reason::Datacenter if request.proxy_type.as_deref() == Some(HOSTING) => {
-            rules.intern(b"proxy_type=hosting")
-        }
+        Reason::Datacenter if request.proxy_type == Some(HOSTING) => rules.intern(b"proxy_type=hosting"),
         Reason::Datacenter => listed(&lists.datacenters, rules),
         Reason::Vpn => VPN_KINDS
             .into_iter()
-            .find(|(kind, _)| request.proxy_description.as_deref() == Some(*kind))
+            .find(|(kind, _)| request.proxy_description == Some(*kind))
             .map_or(LabelId::ABSENT, |(_, rule)| rules.intern(rule.as_bytes())),
         Reason::Blocked => {
             agent.and_then(|agent| agent.blocked).unwrap_or_else(|| listed(&lists.blocked, rules))

@@ -1,6 +1,5 @@
 //! Requests for the tests of this room and of those that build on it.
 
-use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::Episode;
@@ -12,19 +11,17 @@ pub fn request(url: &str) -> Request<'_> {
     Request {
         start: Timestamp::from_seconds(1_793_534_400).expect("in range"),
         address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
-        url: Cow::Borrowed(url.as_bytes()),
+        url: url.as_bytes(),
         status: 200,
         body_bytes: ByteCount(2_000_000),
         id: None,
         elapsed_us: None,
-        method: Some(Cow::Borrowed(b"GET")),
+        method: Some(b"GET"),
         host: None,
         range: None,
         content_range: None,
         completed: Some(true),
-        user_agent: Some(Cow::Borrowed(
-            b"AppleCoreMedia/1.0.0.14A403 (iPhone; U; CPU OS 10_0_1 like Mac OS X; en_ca)",
-        )),
+        user_agent: Some(b"AppleCoreMedia/1.0.0.14A403 (iPhone; U; CPU OS 10_0_1 like Mac OS X; en_ca)"),
         referer: None,
         country: Country::UNKNOWN,
         region: None,

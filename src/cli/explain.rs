@@ -12,7 +12,7 @@ use super::inputs::Inputs;
 use super::output::{Format, stdout};
 use crate::attribution::{Engine, Fate, Granularity, Outcome, Reason, Receipt, SessionState};
 use crate::clock::{Clock, SystemClock};
-use crate::event::{Request, Text};
+use crate::event::{Request, Text, Unescaped};
 use crate::units::SourceId;
 
 /// Say of each line what became of it, and why
@@ -53,7 +53,8 @@ impl Explain {
         self.inputs.for_all_lines(&mut |lines| {
             lines.iter().try_for_each(|line| {
                 number += 1;
-                let parsed = line.and_then(|line| parser.parse(line));
+                let room = Unescaped::default();
+                let parsed = line.and_then(|line| parser.parse(line, &room));
                 let outcome = engine.observe(&parsed, receipt);
                 let why = why(parsed.as_ref().ok(), &outcome, &engine);
                 printer.row(&Row { why, ..Row::new(number, &outcome, &engine) })
@@ -85,16 +86,15 @@ impl Row {
 /// What in the line decided, for a person who asks why it was not counted. Nothing where that is plain.
 fn why(request: Option<&Request<'_>>, outcome: &Outcome, engine: &Engine) -> Option<String> {
     let request = request?;
-    let text =
-        |field: &Option<Text<'_>>| String::from_utf8_lossy(field.as_deref().unwrap_or_default()).into_owned();
+    let text = |field: Option<Text<'_>>| String::from_utf8_lossy(field.unwrap_or_default()).into_owned();
     let Fate::Ignored(reason) = outcome.fate else { return still_needed(outcome, engine) };
     match reason {
-        Reason::Redelivered => Some(format!("id {} was seen before", text(&request.id))),
-        Reason::Feed | Reason::NotEpisode => Some(String::from_utf8_lossy(&request.url).into_owned()),
-        Reason::Method => Some(text(&request.method)),
+        Reason::Redelivered => Some(format!("id {} was seen before", text(request.id))),
+        Reason::Feed | Reason::NotEpisode => Some(String::from_utf8_lossy(request.url).into_owned()),
+        Reason::Method => Some(text(request.method)),
         Reason::Status => Some(request.status.to_string()),
         Reason::Probe => Some(format!("{} bytes of body", request.body_bytes)),
-        Reason::Watch | Reason::Bot => Some(match request.user_agent.as_deref() {
+        Reason::Watch | Reason::Bot => Some(match request.user_agent {
             None => "no user agent".to_owned(),
             Some(agent) => {
                 let row = engine.agents().describe(agent);
@@ -102,7 +102,7 @@ fn why(request: Option<&Request<'_>>, outcome: &Outcome, engine: &Engine) -> Opt
             }
         }),
         Reason::Datacenter | Reason::Vpn => {
-            let proxy = format!("{} {}", text(&request.proxy_type), text(&request.proxy_description));
+            let proxy = format!("{} {}", text(request.proxy_type), text(request.proxy_description));
             Some(if proxy.trim().is_empty() {
                 "on a list of networks".to_owned()
             } else {

@@ -122,7 +122,7 @@ mod tests {
             "host":"h","url":"/a.mp3","range":"","status":200,"body_bytes":7,"content_range":"","completed":true,
             "ua":"x","referer":"","country":"DE","region":"BE","asn":"","proxy_type":"","proxy_desc":"","pop":"FRA",
             "state":"HIT","edge":true,"inner":false}"#;
-        let request = LineParser::json().parse(line.as_bytes()).unwrap();
+        let request = LineParser::json().parse(line.as_bytes(), Box::leak(Box::default())).unwrap();
         assert_eq!((request.status, request.edge, request.asn), (200, Some(true), None));
         for (name, _) in LINE {
             assert!(line.contains(&format!("\"{name}\":")), "{name}");

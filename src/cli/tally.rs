@@ -11,7 +11,7 @@ use std::thread;
 
 use super::Failure;
 use crate::attribution::{Change, Chunk, Division, Engine, Fate, Outcome, Receipt, Registry, Secret, Share};
-use crate::event::{Malformed, Request};
+use crate::event::{Malformed, Request, Unescaped};
 use crate::parser::{Line, LineParser};
 use crate::rollup::{EpisodeSums, LineCount, Period, add_line};
 use crate::units::ByteCount;
@@ -69,8 +69,8 @@ impl<P: Period> Tally<P> {
 }
 
 impl Counting {
-    fn parse<'l>(&self, line: Line<'l>) -> Result<Request<'l>, Malformed> {
-        self.parser.parse(line?)
+    fn parse<'l>(&self, line: Line<'l>, room: &'l Unescaped) -> Result<Request<'l>, Malformed> {
+        self.parser.parse(line?, room)
     }
 
     /// Counts what `inputs` gives. With the episodes by id.
@@ -83,7 +83,7 @@ impl Counting {
         inputs(&mut |lines| {
             let lines = lines.iter().copied();
             let add = |_, outcome: &Outcome, changes: &[Change]| tally.add(outcome, changes);
-            engine.observe_all(lines, |line| self.parse(line), self.receipt, add);
+            engine.observe_all(lines, |line, room| self.parse(*line, room), self.receipt, add);
             Ok(())
         })?;
         Ok((engine.registry().clone(), tally))
@@ -119,14 +119,14 @@ impl Counting {
         let mut parts = lines.chunks(lines.len().div_ceil(chunks.len()).max(1));
         let parts = chunks.iter_mut().map(|chunk| (chunk, parts.next().unwrap_or_default()));
         let pending = in_turns(shares.iter_mut(), parts, |(share, _), (chunk, part)| {
-            share.prepare(chunk, part, |line| self.parse(line), receipt)
+            share.prepare(chunk, part, |line, room| self.parse(*line, room), receipt)
         });
         if pending.iter().any(|pending| !pending.is_empty()) {
-            let episodes = division.register(&pending);
+            let episodes = division.register(&pending, |line, room| self.parse(*line, room));
             in_parallel(shares.iter_mut(), |(share, _)| share.learn(episodes.clone()));
             let pending = chunks.iter_mut().zip(pending);
             in_turns(shares.iter_mut(), pending, |(share, _), (chunk, pending)| {
-                share.prepare_again(chunk, pending, receipt);
+                share.prepare_again(chunk, pending, |line, room| self.parse(*line, room), receipt);
             });
         }
         let first_line = division.number(chunks);

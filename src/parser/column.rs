@@ -113,7 +113,7 @@ impl Column {
     pub(super) fn accepts(&self, value: Value<'_>, missing: bool) -> bool {
         let value = self.plain(value);
         let text = value.text;
-        if value.text().is_none() {
+        if !value.is_text() {
             return missing;
         }
         match self.shape() {

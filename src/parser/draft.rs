@@ -4,7 +4,6 @@
 //! what the line is: a request, or the first defect in the order of [`Defect`]. What is optional and cannot be
 //! read is absent and never costs the line.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::meaning::{Meaning, Rank};
@@ -12,7 +11,7 @@ use super::range::{content_range, requested_range};
 use super::strftime::Parts;
 use super::time;
 use super::value::{self, Kind, Reading, Value};
-use crate::event::{Defect, Malformed, Request, Text};
+use crate::event::{Defect, Malformed, Request, Text, Unescaped};
 use crate::units::{ByteCount, Country, Timestamp};
 
 /// The values seen so far, each as it stands in the line; read only when the line is complete.
@@ -68,41 +67,41 @@ impl<'a> Draft<'a> {
     }
 
     /// The request, or why it is none.
-    pub(super) fn finish(&self) -> Result<Request<'a>, Malformed> {
-        let Required { start, address, url, status, body_bytes } = self.required()?;
+    pub(super) fn finish(&self, room: &'a Unescaped) -> Result<Request<'a>, Malformed> {
+        let Required { start, address, url, status, body_bytes } = self.required(room)?;
         Ok(Request {
             start,
             address,
             url,
             status,
             body_bytes,
-            id: self.get(Meaning::Id).text(),
+            id: self.get(Meaning::Id).text(room),
             elapsed_us: self.elapsed_us(),
-            method: self.get(Meaning::Method).text(),
-            host: self.get(Meaning::Host).text(),
-            range: self.get(Meaning::Range).text().map(|header| requested_range(&header)),
+            method: self.get(Meaning::Method).text(room),
+            host: self.get(Meaning::Host).text(room),
+            range: self.get(Meaning::Range).text(room).map(requested_range),
             content_range: self.get(Meaning::ContentRange).read(content_range).good(),
             completed: self.get(Meaning::Completed).read(value::boolean).good(),
-            user_agent: self.get(Meaning::UserAgent).text(),
-            referer: self.get(Meaning::Referer).text(),
-            country: self.get(Meaning::Country).text().map_or(Country::UNKNOWN, |code| Country::parse(&code)),
-            region: self.get(Meaning::Region).text(),
+            user_agent: self.get(Meaning::UserAgent).text(room),
+            referer: self.get(Meaning::Referer).text(room),
+            country: self.get(Meaning::Country).text(room).map_or(Country::UNKNOWN, Country::parse),
+            region: self.get(Meaning::Region).text(room),
             asn: self.get(Meaning::Asn).read(|text| value::number(text)?.try_into().ok()).good(),
-            proxy_type: self.get(Meaning::ProxyType).text(),
-            proxy_description: self.get(Meaning::ProxyDescription).text(),
-            pop: self.pop(),
-            cache_state: self.get(Meaning::CacheState).text(),
+            proxy_type: self.get(Meaning::ProxyType).text(room),
+            proxy_description: self.get(Meaning::ProxyDescription).text(room),
+            pop: self.pop(room),
+            cache_state: self.get(Meaning::CacheState).text(room),
             edge: self.edge(),
             inner: self.get(Meaning::Inner).read(value::boolean).good(),
         })
     }
 
     /// What no line can do without; else the defect that comes first, whatever is wrong first in the line.
-    fn required(&self) -> Result<Required<'a>, Malformed> {
+    fn required(&self, room: &'a Unescaped) -> Result<Required<'a>, Malformed> {
         use Reading::{Absent, Bad, Good};
         let start = self.start();
         let address = self.get(Meaning::Address).read(value::address);
-        let url = self.get(Meaning::Url).text();
+        let url = self.get(Meaning::Url).text(room);
         let status = self.get(Meaning::Status).read(value::status);
         let bytes = self.get(Meaning::BodyBytes).read(value::byte_count);
         let version = self.get(Meaning::Version).read(|text| (text == b"1").then_some(()));
@@ -148,25 +147,22 @@ impl<'a> Draft<'a> {
         let slot = &self.slots[Meaning::Edge.slot()];
         match slot.meaning {
             Meaning::VisitsBefore => slot.value().read(value::number).good().map(|visits| visits == 0),
-            Meaning::ForwardedBy => Some(slot.value().text().is_none()),
+            Meaning::ForwardedBy => Some(!slot.value().is_text()),
             _ => slot.value().read(value::boolean).good(),
         }
     }
 
-    fn pop(&self) -> Option<Text<'a>> {
+    fn pop(&self, room: &'a Unescaped) -> Option<Text<'a>> {
         let slot = &self.slots[Meaning::Pop.slot()];
         match slot.meaning {
-            Meaning::Server => slot.value().text().map(after_last_hyphen),
-            _ => slot.value().text(),
+            Meaning::Server => slot.value().text(room).map(after_last_hyphen),
+            _ => slot.value().text(room),
         }
     }
 }
 
 /// `cache-fra-etou8220082-FRA` → `FRA`
 fn after_last_hyphen(server: Text<'_>) -> Text<'_> {
-    let from = memchr::memrchr(b'-', &server).map_or(0, |hyphen| hyphen + 1);
-    match server {
-        Cow::Borrowed(server) => Cow::Borrowed(&server[from..]),
-        Cow::Owned(server) => Cow::Owned(server[from..].to_vec()),
-    }
+    let from = memchr::memrchr(b'-', server).map_or(0, |hyphen| hyphen + 1);
+    &server[from..]
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use super::json::{self, Keys};
 use super::{Framer, LineParser, any_object, content_range, lines, prefix, requested_range};
-use crate::event::{ContentRange, Defect, RequestedRange};
+use crate::event::{ContentRange, Defect, RequestedRange, Unescaped};
 
 /// Formats that together use every part of the parsers.
 const FORMATS: [&str; 5] = [
@@ -22,19 +22,24 @@ const FORMATS: [&str; 5] = [
 pub fn line(line: &[u8]) {
     static KEYS: LazyLock<Keys> = LazyLock::new(json::known_keys);
     if let Ok(request) = json::version_1(line) {
-        assert_eq!(any_object(line, &KEYS), Ok(request), "the short way leads elsewhere");
+        assert_eq!(
+            any_object(line, &KEYS, &Unescaped::default()),
+            Ok(request),
+            "the short way leads elsewhere"
+        );
     }
     static PARSERS: LazyLock<[LineParser; FORMATS.len()]> = LazyLock::new(|| {
         FORMATS.map(|format| LineParser::from_spec(format).expect("a format that is known to compile"))
     });
     for (parser, format) in PARSERS.iter().zip(FORMATS) {
-        let parsed = parser.parse(line);
+        let room = Unescaped::default();
+        let parsed = parser.parse(line, &room);
         if let Ok(request) = &parsed {
             assert!(!request.url.is_empty(), "a request without a path");
         }
         let with_header = [b"<134>2016-07-04T22:37:26Z cache-sjc3128 LogTest[62959]: ", line].concat();
         if prefix::strip(line) == Ok(line) {
-            assert_eq!(parser.parse(&with_header), parsed, "a header makes a difference in {format}");
+            assert_eq!(parser.parse(&with_header, &room), parsed, "a header makes a difference in {format}");
         }
     }
 }
@@ -58,7 +63,7 @@ pub fn format(input: &[u8]) {
                 "a field of no format"
             );
             // What it reads is checked by `line`; here it only must not panic.
-            drop(parser.parse(line));
+            let _ = parser.parse(line, &Unescaped::default());
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }

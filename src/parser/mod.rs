@@ -36,7 +36,7 @@ use draft::Draft;
 use format::Compiled;
 use json::Keys;
 
-use crate::event::{Malformed, Request};
+use crate::event::{Malformed, Request, Unescaped};
 
 /// A parser for the lines of one format. Cheap to clone, usable from any thread.
 #[derive(Clone, Debug)]
@@ -74,19 +74,19 @@ impl LineParser {
         }
     }
 
-    /// Reads one line without its end, with or without a syslog header before it.
+    /// Reads one line without its end, with or without a syslog header before it. Texts with escapes are kept in `room`.
     #[inline]
-    pub fn parse<'a>(&self, line: &'a [u8]) -> Result<Request<'a>, Malformed> {
+    pub fn parse<'a>(&self, line: &'a [u8], room: &'a Unescaped) -> Result<Request<'a>, Malformed> {
         match &self.format {
             Format::Json(keys) => {
                 let line = prefix::strip(line)?;
                 let mut request = json::version_1(line);
                 if request.is_err() {
-                    request = any_object(line, keys);
+                    request = any_object(line, keys, room);
                 }
                 request
             }
-            Format::Compiled(format) => format.parse(line),
+            Format::Compiled(format) => format.parse(line, room),
         }
     }
 
@@ -109,8 +109,8 @@ impl LineParser {
 
 /// A JSON line that is not version 1 as Fastly writes it.
 #[inline(never)]
-fn any_object<'a>(line: &'a [u8], keys: &Keys) -> Result<Request<'a>, Malformed> {
+fn any_object<'a>(line: &'a [u8], keys: &Keys, room: &'a Unescaped) -> Result<Request<'a>, Malformed> {
     let mut draft = Draft::new();
     json::parse(line, keys, &mut draft)?;
-    draft.finish()
+    draft.finish(room)
 }

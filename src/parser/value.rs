@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::json::unescape;
-use crate::event::Text;
+use crate::event::{Text, Unescaped};
 
 /// A value before it is known what it is for. Borrowed from the line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl<T> Reading<T> {
 
 impl<'a> Value<'a> {
     /// What stands in the line, without its escapes, whether or not that means absent.
-    pub(super) fn unescaped(self) -> Text<'a> {
+    pub(super) fn unescaped(self) -> Cow<'a, [u8]> {
         match self.kind {
             Kind::Escaped => Cow::Owned(unescape(self.text)),
             _ => Cow::Borrowed(self.text),
@@ -61,11 +61,19 @@ impl<'a> Value<'a> {
 
     /// The value as text, unescaped; `None` where it is absent or not plain.
     #[inline(always)]
-    pub(super) fn text(self) -> Option<Text<'a>> {
+    pub(super) fn text(self, room: &'a Unescaped) -> Option<Text<'a>> {
         match self.kind {
             Kind::Absent | Kind::Nested => None,
             Kind::Plain => present(self.text),
-            Kind::Escaped => Some(self.unescaped()).filter(|text| !means_absent(text)),
+            Kind::Escaped => present(room.keep(unescape(self.text))),
+        }
+    }
+
+    /// Whether there is a text in it.
+    pub(super) fn is_text(self) -> bool {
+        match self.kind {
+            Kind::Absent | Kind::Nested => false,
+            Kind::Plain | Kind::Escaped => !means_absent(&self.unescaped()),
         }
     }
 
@@ -88,7 +96,7 @@ impl<'a> Value<'a> {
 /// Text that stands for itself, unless it means absent.
 #[inline(always)]
 pub(super) fn present(text: &[u8]) -> Option<Text<'_>> {
-    (!means_absent(text)).then_some(Cow::Borrowed(text))
+    (!means_absent(text)).then_some(text)
 }
 
 #[inline(always)]
@@ -323,11 +331,18 @@ mod tests {
             value(Kind::Plain, "(null)"),
             value(Kind::Escaped, r"\u002d"),
         ] {
-            assert_eq!((absent.text(), absent.read(number)), (None, Reading::Absent), "{absent:?}");
+            assert_eq!(
+                (absent.text(&Unescaped::default()), absent.read(number)),
+                (None, Reading::Absent),
+                "{absent:?}"
+            );
         }
-        assert_eq!(value(Kind::Plain, " ").text().as_deref(), Some(&b" "[..]));
+        let room = Unescaped::default();
+        assert_eq!(value(Kind::Plain, " ").text(&room), Some(&b" "[..]));
+        assert_eq!(value(Kind::Escaped, r"\n").text(&room), Some(&b"\n"[..]));
+        assert_eq!(value(Kind::Escaped, r"\t").text(&room), Some(&b"\t"[..]));
         let nested = value(Kind::Nested, "{}");
-        assert_eq!((nested.text(), nested.read(number)), (None, Reading::Bad));
+        assert_eq!((nested.text(&room), nested.read(number)), (None, Reading::Bad));
     }
 
     #[test]

@@ -22,9 +22,9 @@ use super::snapshot;
 use super::stored;
 use crate::attribution::{self, AgentNames, Engine, Episode, Fate, Labels, Receipt, Secret};
 use crate::config::ConfigError;
-use crate::event::{Defect, Malformed};
+use crate::event::{Defect, Malformed, Request, Unescaped};
 use crate::journal::{self, Entry, Fed, JournalError, RecordKind};
-use crate::parser;
+use crate::parser::{self, LineParser};
 use crate::receiver::decode;
 use crate::rollup::{Arrivals, Delta, Gathered, Overview, Reach, ReachKey, Sketch};
 use crate::units::{JournalPosition, SourceId, Timestamp};
@@ -277,7 +277,7 @@ impl Counter {
             Ok(line) => (line, None),
             Err(malformed) => (&b""[..], Some(malformed)),
         });
-        let parse = |(line, defect): (_, Option<Malformed>)| defect.map_or_else(|| parser.parse(line), Err);
+        let parse = reading(&parser);
         // What is replayed was given out and said before; but sketches may not have been kept.
         let is_new = self.position >= self.committed;
         if is_new {
@@ -301,7 +301,8 @@ impl Counter {
             match outcome.fate {
                 Fate::Malformed(defect) => samples.malformed(source, line, defect.into(), receipt.at),
                 _ if samples.is_first(source) => {
-                    parser.parse(line).iter().for_each(|request| log_first(source, request, outcome));
+                    let room = Unescaped::default();
+                    parser.parse(line, &room).iter().for_each(|request| log_first(source, request, outcome));
                 }
                 _ => {}
             }
@@ -441,4 +442,11 @@ fn add_up(gathered: &mut Gathered, delta: &mut Delta, overview: &mut Overview) {
     delta.add_gathered(gathered);
     overview.add_gathered(gathered);
     gathered.clear();
+}
+
+/// Reads lines that are not known to be none.
+fn reading<'l>(
+    parser: &LineParser,
+) -> impl for<'r> Fn(&'r (&'l [u8], Option<Malformed>), &'r Unescaped) -> Result<Request<'r>, Malformed> {
+    |(line, defect), room| defect.map_or_else(|| parser.parse(line, room), Err)
 }

@@ -50,7 +50,7 @@ pub fn log_first(source: &str, request: &Request<'_>, outcome: &Outcome) {
         start = %request.start,
         status = request.status,
         body_bytes = request.body_bytes.0,
-        path = masked(&request.url),
+        path = masked(request.url),
         id = has(request.id.is_some()),
         user_agent = has(request.user_agent.is_some()),
         range = has(request.range.is_some()),

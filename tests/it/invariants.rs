@@ -8,6 +8,7 @@ use castmeter::attribution::agent::AgentTable;
 use castmeter::attribution::{
     Engine, Episode, Fate, Mode, Policy, Reason, Receipt, Registry, Thresholds, Window,
 };
+use castmeter::event::Unescaped;
 use castmeter::parser::{LineParser, lines};
 use castmeter::rollup::{Delta, EpisodeDay, FeedDay, Gathered, LineCount, Reach, ReachKey, Scope, Span};
 use castmeter::units::{EpisodeId, LabelId, SourceId, Timestamp, UtcDay, UtcHour};
@@ -54,7 +55,8 @@ fn count<'a>(window: Window, bodies: impl IntoIterator<Item = &'a [u8]>) -> Run 
     for body in bodies {
         let (mut delta, mut gathered) = (Delta::default(), Gathered::default());
         for line in lines(body, MAX_LINE_BYTES) {
-            let outcome = run.engine.observe(&line.and_then(|line| parser.parse(line)), receipt);
+            let room = Unescaped::default();
+            let outcome = run.engine.observe(&line.and_then(|line| parser.parse(line, &room)), receipt);
             gathered.add_line(receipt.source, &outcome, run.engine.changes());
             run.reach.add_line(&outcome);
         }

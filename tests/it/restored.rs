@@ -7,6 +7,7 @@ use castmeter::attribution::agent::{AgentTable, ListText};
 use castmeter::attribution::{
     Closing, Engine, Memory, Mode, Policy, Receipt, Redelivery, Registry, State, Thresholds, Window,
 };
+use castmeter::event::Unescaped;
 use castmeter::parser::LineParser;
 use castmeter::rollup::{Delta, Gathered};
 use castmeter::units::{AgentId, SourceId, Timestamp};
@@ -76,12 +77,13 @@ proptest! {
         let mut original = fresh(window, mode);
         let (before, after) = lines.split_at(cut.index(lines.len()));
         for (line, receipt) in before {
-            original.observe(&parser.parse(line.as_bytes()), *receipt);
+            original.observe(&parser.parse(line.as_bytes(), &Unescaped::default()), *receipt);
         }
         let mut restored = interrupted(&original, window);
         prop_assert_eq!(restored.open_sessions(), original.open_sessions());
         for (line, receipt) in after {
-            let request = parser.parse(line.as_bytes());
+            let room = Unescaped::default();
+            let request = parser.parse(line.as_bytes(), &room);
             prop_assert_eq!(restored.observe(&request, *receipt), original.observe(&request, *receipt));
             prop_assert_eq!(restored.changes(), original.changes());
             prop_assert_eq!(restored.watermark(receipt.at), original.watermark(receipt.at));
@@ -124,7 +126,7 @@ fn agents_keep_their_apps() {
     let receipt =
         Receipt { source: SourceId(0), at: Timestamp::from_seconds(MONDAY).unwrap(), redelivered: false };
     let count = |engine: &mut Engine| {
-        let outcome = engine.observe(&LineParser::json().parse(line), receipt);
+        let outcome = engine.observe(&LineParser::json().parse(line, &Unescaped::default()), receipt);
         outcome.session.unwrap().joined.contribution.agent
     };
     let agent = count(&mut original);

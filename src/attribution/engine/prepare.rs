@@ -144,7 +144,7 @@ impl Engine {
 
     fn look_into(&mut self, request: &Request<'_>, prepared: &mut Prepared) {
         let address = ClientAddress::new(request.address);
-        let resolved = self.registry.resolve(&request.url, request.host.as_deref());
+        let resolved = self.registry.resolve(request.url, request.host);
         prepared.is_unregistered = resolved.is_unregistered;
         prepared.episode = resolved.episode;
         prepared.reason = check_target(resolved).or_else(|| check_response(request));
@@ -184,8 +184,8 @@ impl Engine {
             });
             prepared.traffic = Some(Traffic {
                 status: request.status,
-                pop: labels.pops.intern(request.pop.as_deref().unwrap_or_default()),
-                cache_state: labels.cache_states.intern(request.cache_state.as_deref().unwrap_or_default()),
+                pop: labels.pops.intern(request.pop.unwrap_or_default()),
+                cache_state: labels.cache_states.intern(request.cache_state.unwrap_or_default()),
             });
         }
         if is_feed && matches!(request.status, 200 | 304) {
@@ -193,11 +193,11 @@ impl Engine {
         }
         if let Some(listener) = &mut prepared.listener {
             // Fastly's words for a region it does not know.
-            let region = request.region.as_deref().filter(|region| !matches!(*region, b"?" | b"NO REGION"));
+            let region = request.region.filter(|region| !matches!(*region, b"?" | b"NO REGION"));
             listener.origin = Origin {
                 country: request.country,
                 region: self.labels.regions.intern(region.unwrap_or_default()),
-                referrer: Referrer::of(request.referer.as_deref(), request.host.as_deref()),
+                referrer: Referrer::of(request.referer, request.host),
             };
         }
     }
@@ -220,7 +220,7 @@ impl Engine {
     }
 
     fn look_up(&mut self, request: &Request<'_>) -> KnownAgent {
-        let user_agent = request.user_agent.as_deref().unwrap_or_default();
+        let user_agent = request.user_agent.unwrap_or_default();
         self.agents.look_up(user_agent, &self.keys, &mut self.labels.rules)
     }
 
@@ -256,8 +256,8 @@ impl Engine {
     }
 
     fn feed_request(&mut self, request: &Request<'_>, address: ClientAddress) -> FeedRequest {
-        let feed = self.labels.feeds.intern(&percent_decoded(raw_path(&request.url)));
-        let reader = match reported(request.user_agent.as_deref().unwrap_or_default()) {
+        let feed = self.labels.feeds.intern(&percent_decoded(raw_path(request.url)));
+        let reader = match reported(request.user_agent.unwrap_or_default()) {
             // The empty name is that of all clients that report no number.
             Some(Reported { service: [], subscribers }) => Ok((LabelId::OTHER, subscribers)),
             Some(Reported { service, subscribers }) => {
@@ -275,7 +275,6 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -292,7 +291,7 @@ mod tests {
         let policy = Policy { redelivery: Redelivery(memory), ..Policy::default() };
         let registry = Registry::new(Mode::Derived { max_episodes: 9 }, []);
         let mut engine = Engine::new(policy, registry, Arc::new(AgentTable::builtin()), [7; 16]);
-        let line = Ok(Request { id: Some(Cow::Borrowed(b"a")), ..request("/a.mp3") });
+        let line = Ok(Request { id: Some(b"a"), ..request("/a.mp3") });
         let mut fate = |seconds, redelivered| {
             let at = Timestamp::from_seconds(seconds).unwrap();
             engine.observe(&line, Receipt { source: SourceId(0), at, redelivered }).fate

@@ -24,7 +24,7 @@ use super::json::{self, Keys};
 use super::meaning::Meaning;
 use super::prefix;
 use super::strftime::Parts;
-use crate::event::{Malformed, Request};
+use crate::event::{Malformed, Request, Unescaped};
 use understand::{Part, Source};
 
 pub(super) use text::TextFormat;
@@ -111,19 +111,19 @@ impl Compiled {
         Ok(Self { layout, origins: origins.into() })
     }
 
-    pub(super) fn parse<'a>(&self, line: &'a [u8]) -> Result<Request<'a>, Malformed> {
+    pub(super) fn parse<'a>(&self, line: &'a [u8], room: &'a Unescaped) -> Result<Request<'a>, Malformed> {
         let format = match &self.layout {
             Layout::Object(keys) => {
                 let mut draft = Draft::new();
                 json::parse(prefix::strip(line)?, keys, &mut draft)?;
-                return draft.finish();
+                return draft.finish(room);
             }
             Layout::Text(format) => format,
         };
         let parse = |line| {
             let mut draft = Draft::new();
             format.parse(line, &mut draft)?;
-            draft.finish()
+            draft.finish(room)
         };
         if format.begins_with_anything() {
             // The line's own beginning may be `<`: only a whole header is one.
