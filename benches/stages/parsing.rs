@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::hint::black_box;
+use std::io::Read;
 
 use castmeter::event::{Defect, RequestedRange, Unescaped};
 use castmeter::parser::{Framer, LineParser, content_range, lines, requested_range};
@@ -29,15 +30,13 @@ fn framing_of_a_body(bencher: Bencher<'_, '_>) {
 fn framing_in_pieces(bencher: Bencher<'_, '_>) {
     time(bencher, &batches(&JSON), |batch| {
         let (mut count, mut bytes) = (0, 0);
-        let mut framer = Framer::new(MAX_LINE_BYTES);
-        let mut each = |line: castmeter::parser::Line<'_>| {
-            count += 1;
-            bytes += line.expect("no line is too long").len();
-        };
-        for piece in batch.chunks(8_192) {
-            framer.push(piece, &mut each);
+        let (mut framer, mut piece, mut rest) = (Framer::new(MAX_LINE_BYTES), Vec::new(), *batch);
+        while !framer.is_at_end() {
+            for line in framer.next(&mut piece, 8_192, |room| rest.read(room)).expect("a slice is read") {
+                count += 1;
+                bytes += line.expect("no line is too long").len();
+            }
         }
-        framer.finish(&mut each);
         assert_eq!((count, bytes), (LINES_PER_BATCH, batch.len() - LINES_PER_BATCH));
     });
 }

@@ -46,7 +46,7 @@ mod watermark;
 pub use chapter::Chapter;
 pub use delivery::Delivery;
 pub use distinct::Granularity;
-pub use division::{Chunk, Division, Share};
+pub use division::{Chunk, Division, Share, Step};
 pub use engine::Engine;
 pub use episode::Episode;
 pub use fate::{Fate, Reason};

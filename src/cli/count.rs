@@ -9,7 +9,7 @@ use super::Failure;
 use super::config::ConfigArgs;
 use super::inputs::Inputs;
 use super::output::{Format, Rows, stdout};
-use super::tally::{Counting, EachLines, Tally};
+use super::tally::{Counting, Tally};
 use crate::attribution::{Engine, Granularity, Policy, Receipt, Registry, Secret};
 use crate::catalog::Problem;
 use crate::clock::{Clock, SystemClock};
@@ -95,11 +95,8 @@ impl Count {
             Receipt { source: SourceId::default(), at: SystemClock::new().now(), redelivered: false };
         let counting = Counting { parser, receipt };
         let (registry, tally): (_, Tally<P>) = match self.threads.get() {
-            1 => counting.on_one(engine, |each| self.inputs.for_all_lines(each))?,
-            threads => {
-                let inputs = |each: &mut EachLines<'_>| self.inputs.for_all_lines_ahead(threads, each);
-                counting.on_many(engine, secret, threads, inputs)?
-            }
+            1 => counting.on_one(engine, &self.inputs)?,
+            threads => counting.on_many(engine, secret, threads, &self.inputs)?,
         };
         let mut out = stdout();
         rows(&tally, &registry, columns).print(self.format, &mut out)?;

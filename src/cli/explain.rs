@@ -50,8 +50,8 @@ impl Explain {
         let mut printer = Printer { format: self.format, out: &mut out };
         printer.head()?;
         let mut number = 0;
-        self.inputs.for_all_lines(&mut |lines| {
-            lines.iter().try_for_each(|line| {
+        self.inputs.for_all_lines(|mut lines| {
+            lines.try_for_each(|line| {
                 number += 1;
                 let room = Unescaped::default();
                 let parsed = line.and_then(|line| parser.parse(line, &room));

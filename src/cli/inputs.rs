@@ -4,23 +4,18 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, IsTerminal, Read};
-use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::thread;
+use std::vec;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
-use super::tally::EachLines;
-use crate::parser::Framer;
+use crate::parser::{Framer, Lines};
 use crate::receiver::decode::Decoder;
 
 /// Bytes read at a time.
 const PIECE_BYTES: usize = 256 * 1024;
-/// The same for each of several threads, so that starting them hardly counts.
-const SHARE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The files to read.
 #[derive(Debug, Args)]
@@ -36,77 +31,19 @@ pub struct Inputs {
 
 impl Inputs {
     /// Gives every line of every file in order, as many at a time as were read.
-    pub fn for_all_lines(&self, each: &mut EachLines<'_>) -> Result<(), Failure> {
-        self.for_each_file(|mut file| {
-            self.cut(each, |piece| {
-                piece.resize(PIECE_BYTES, 0);
-                let count = file.read(piece)?;
-                piece.truncate(count);
-                Ok(())
-            })
-        })
-    }
-
-    /// As above, read by a thread of its own, and more at a time: enough for so many threads to count.
-    pub fn for_all_lines_ahead(&self, threads: usize, each: &mut EachLines<'_>) -> Result<(), Failure> {
-        let piece_bytes = threads.saturating_mul(SHARE_BYTES);
-        self.for_each_file(|file| {
-            thread::scope(|scope| {
-                // One is read while one is counted; what was counted is read into again.
-                let (full, filled) = mpsc::sync_channel(1);
-                let (empty, emptied) = mpsc::channel();
-                scope.spawn(move || read_ahead(file, piece_bytes, &full, &emptied));
-                self.cut(each, |piece| {
-                    // Errors: all is read.
-                    let _ = empty.send(mem::take(piece));
-                    *piece = filled.recv().unwrap_or_else(|_| Ok(Vec::new()))?;
-                    Ok(())
-                })
-            })
-        })
-    }
-
-    fn for_each_file(&self, mut read: impl FnMut(Opened) -> Result<(), ReadError>) -> Result<(), Failure> {
-        let files = self.expand()?;
-        let progress = progress_bar(&files);
-        for path in &files {
-            let result = open(path, &progress).map_err(ReadError::Open).and_then(&mut read);
-            result.map_err(|error| match error {
-                ReadError::Open(cause) => Failure::Failed(format!("{}: {cause}", path.display())),
-                ReadError::Broken { cause, after } => {
-                    Failure::Failed(format!("{}: {cause}, after {after} bytes of lines", path.display()))
-                }
-                ReadError::Output(cause) => Failure::Output(cause),
-            })?;
+    pub fn for_all_lines(&self, mut each: impl FnMut(Lines<'_>) -> io::Result<()>) -> Result<(), Failure> {
+        let (mut reading, mut piece) = (self.read()?, Vec::new());
+        while let Some(lines) = reading.next(&mut piece)? {
+            each(lines)?;
         }
-        progress.finish_and_clear();
         Ok(())
     }
 
-    /// Cuts a file into lines. `next` reads the next piece of it; an empty one is its end.
-    fn cut(
-        &self,
-        each: &mut EachLines<'_>,
-        mut next: impl FnMut(&mut Vec<u8>) -> io::Result<()>,
-    ) -> Result<(), ReadError> {
-        let mut framer = Framer::new(self.max_line_bytes);
-        let mut piece = Vec::new();
-        let mut after = 0;
-        loop {
-            match next(&mut piece) {
-                Ok(()) if piece.is_empty() => break,
-                Ok(()) => {}
-                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
-                Err(cause) => return Err(ReadError::Broken { cause, after }),
-            }
-            after += piece.len() as u64;
-            let mut lines = Vec::new();
-            framer.push(&piece, |line| lines.push(line));
-            each(&lines).map_err(ReadError::Output)?;
-        }
-        let mut result = Ok(());
-        framer.finish(|line| result = each(&[line]));
-        result.map_err(ReadError::Output)
+    /// Begins to read the files.
+    pub fn read(&self) -> Result<Reading, Failure> {
+        let files = self.expand()?;
+        let progress = progress_bar(&files);
+        Ok(Reading { files: files.into_iter(), max_line_bytes: self.max_line_bytes, progress, file: None })
     }
 
     /// Folders give their files, sorted by path; hidden ones are left out.
@@ -127,48 +64,64 @@ impl Inputs {
     }
 }
 
-/// Reads until the end, an error, or until nobody takes any more. Pieces are full but for the last.
-fn read_ahead(
-    mut file: Opened,
-    piece_bytes: usize,
-    full: &mpsc::SyncSender<io::Result<Vec<u8>>>,
-    emptied: &mpsc::Receiver<Vec<u8>>,
-) {
-    loop {
-        let mut piece = emptied.try_recv().unwrap_or_default();
-        piece.clear();
-        let read = file.by_ref().take(piece_bytes as u64).read_to_end(&mut piece);
-        // What came before an error counts.
-        let is_last = piece.len() < piece_bytes;
-        if !piece.is_empty() && full.send(Ok(piece)).is_err() {
-            return;
-        }
-        if let Err(cause) = read {
-            // Nobody takes it, if this fails.
-            let _ = full.send(Err(cause));
-            return;
-        }
-        if is_last {
-            return;
+/// Reads files one after the other. After a failure nothing more of it means anything.
+pub struct Reading {
+    files: vec::IntoIter<PathBuf>,
+    max_line_bytes: usize,
+    progress: ProgressBar,
+    file: Option<Opened>,
+}
+
+/// A file that is read.
+struct Opened {
+    path: PathBuf,
+    inflated: Box<dyn Read + Send>,
+    framer: Framer,
+    /// Bytes read, inflated.
+    bytes: u64,
+}
+
+impl Reading {
+    /// The lines that end in the next piece that is read, which may be none; `piece` holds them. None after the last file.
+    pub fn next<'p>(&mut self, piece: &'p mut Vec<u8>) -> Result<Option<Lines<'p>>, Failure> {
+        loop {
+            match &mut self.file {
+                Some(file) if !file.framer.is_at_end() => return file.next(piece).map(Some),
+                _ => {}
+            }
+            let Some(path) = self.files.next() else {
+                self.progress.finish_and_clear();
+                return Ok(None);
+            };
+            let opened = open(&path, &self.progress);
+            let inflated = opened.map_err(|cause| Failure::Failed(format!("{}: {cause}", path.display())))?;
+            self.file = Some(Opened { path, inflated, framer: Framer::new(self.max_line_bytes), bytes: 0 });
         }
     }
 }
 
-/// A file's lines, inflated.
-type Opened = Box<dyn Read + Send>;
-
-enum ReadError {
-    Open(io::Error),
-    /// The file's lines end before it does; so many bytes, inflated, were read.
-    Broken {
-        cause: io::Error,
-        after: u64,
-    },
-    Output(io::Error),
+impl Opened {
+    fn next<'p>(&mut self, piece: &'p mut Vec<u8>) -> Result<Lines<'p>, Failure> {
+        let Self { path, inflated, framer, bytes } = self;
+        let read = |room: &mut [u8]| loop {
+            match inflated.read(room) {
+                Ok(count) => {
+                    *bytes += count as u64;
+                    return Ok(count);
+                }
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+                Err(cause) => return Err(cause),
+            }
+        };
+        framer.next(piece, PIECE_BYTES, read).map_err(|cause| {
+            Failure::Failed(format!("{}: {cause}, after {bytes} bytes of lines", path.display()))
+        })
+    }
 }
 
-fn open(path: &Path, progress: &ProgressBar) -> io::Result<Opened> {
-    let raw: Opened = if is_stdin(path) { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
+fn open(path: &Path, progress: &ProgressBar) -> io::Result<Box<dyn Read + Send>> {
+    let raw: Box<dyn Read + Send> =
+        if is_stdin(path) { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
     let raw = BufReader::with_capacity(PIECE_BYTES, progress.wrap_read(raw));
     Ok(Box::new(Decoder::sniffing(raw)?))
 }

@@ -21,6 +21,7 @@ mod output;
 mod report;
 mod serve;
 mod tally;
+mod threads;
 mod traffic;
 
 use std::io;

@@ -2,6 +2,7 @@
 //!
 //! Each panics where something does not hold that always must; returning is passing.
 
+use std::io::Read;
 use std::sync::LazyLock;
 
 use super::json::{self, Keys};
@@ -102,11 +103,12 @@ pub fn framing(input: &[u8]) {
     assert!(whole.iter().flatten().map(Vec::len).sum::<usize>() <= body.len(), "more than there was");
     let cut = |step: usize| {
         let mut framer = Framer::new(max);
-        let mut cut = Vec::new();
-        for piece in body.chunks(step) {
-            framer.push(piece, |line| cut.push(line.map(<[u8]>::to_vec)));
+        let (mut cut, mut piece, mut body) = (Vec::new(), Vec::new(), body);
+        while !framer.is_at_end() {
+            // Reading from memory does not fail.
+            let lines = framer.next(&mut piece, step, |room| body.read(room)).expect("a slice is read");
+            cut.extend(lines.map(|line| line.map(<[u8]>::to_vec)));
         }
-        framer.finish(|line| cut.push(line.map(<[u8]>::to_vec)));
         cut
     };
     assert_eq!(cut(step), whole, "it depends on the pieces");

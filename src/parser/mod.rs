@@ -1,6 +1,6 @@
 //! Log lines into requests: framing of a buffer, syslog headers, formats, ranges, times. Pure, without policy.
 //!
-//! [`lines`] (or [`Framer`], for what comes in pieces) cuts bytes into lines; a [`LineParser`] makes a
+//! [`lines`] (or [`Framer`], for what is read in pieces) cuts bytes into lines; a [`LineParser`] makes a
 //! [`Request`] of one line or says why it cannot, in the fixed order of precedence of
 //! [`Defect`](crate::event::Defect). Whatever the bytes are, a line costs one line: nothing here panics,
 //! recurses without bound, or allocates unless a string has escapes in it.

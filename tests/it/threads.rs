@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::service::castmeter;
 
-/// Three rounds and more of what two threads take at a time, with all that lines of different listeners have in common:
+/// Dozens of the pieces that threads read at a time, with all that lines of different listeners have in common:
 /// ids that come again, from the same listener and from others, and paths that no catalogue names.
 fn traffic(folder: &Path) -> Vec<u8> {
     let catalog = folder.join("catalog.csv");
@@ -84,4 +84,22 @@ fn threads_read_what_is_packed_and_tell_what_is_broken() {
     assert!(told.starts_with("castmeter: log: ") && told.contains(" bytes of lines"), "{told}");
     let none = castmeter().args(["count", "log", "--threads=0"]).output().unwrap();
     assert!(!none.status.success());
+}
+
+#[test]
+fn threads_cut_all_files_into_the_same_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = String::from_utf8(traffic(folder.path())).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with('{')).take(4_000).collect();
+    let array = format!("[\n{}]", lines.join(",\n"));
+    let windows = format!("{}\r\n{}", lines.join("\r\n"), "too long ".repeat(200_000));
+    fs::create_dir(folder.path().join("log")).unwrap();
+    for (name, body) in [("array", &array), ("no newline at the end", &windows), ("none", &String::new())] {
+        fs::write(folder.path().join("log").join(name), body).unwrap();
+    }
+    let one = count(folder.path(), &[]);
+    assert!(one.contains(r#""reason":"too_long","requests":1,"#), "{one}");
+    for threads in ["--threads=2", "--threads=3"] {
+        assert!(count(folder.path(), &[threads]) == one, "{threads}");
+    }
 }

@@ -1,132 +1,116 @@
 //! Lines out of a body that comes in pieces, such as a file.
 //!
-//! For any cutting of the same bytes the same lines come out, and the same as from [`lines`](super::lines).
-//! Lines that lie within one piece are given as they stand there; only one that is cut by a piece's end is
-//! copied, and of that never more than a line may have: a 300 MB line costs its bound, is one
-//! [`Defect::TooLong`], and the next line is read as if nothing had been.
+//! For any cutting of the same bytes the same lines come out, and the same as from [`lines`](super::lines). What does not
+//! end in a piece is kept and stands before what is read next, so that lines are always given as they stand in one piece,
+//! and can be cut from it elsewhere while the next piece is read. Of a line never more is kept than it may have: a 300 MB
+//! line costs its bound, is one [`Defect::TooLong`], and the next line is read as if nothing had been.
+//!
+//! [`Defect::TooLong`]: crate::event::Defect::TooLong
 
-use std::mem;
+use memchr::memrchr;
 
-use super::Line;
+use super::Lines;
 use super::splitter::{Begin, Splitter};
-use crate::event::Defect;
 
 /// Cuts a body into lines. See the module's head for what always holds.
 #[derive(Debug)]
 pub struct Framer {
-    splitter: Splitter,
     max_line_bytes: usize,
-    held: Held,
-    /// What was held, with what came after it: lines are given of it until the next piece.
-    joined: Vec<u8>,
-}
-
-/// What came of a line that has not ended.
-#[derive(Debug, Default)]
-struct Held {
-    /// The beginning of the line, or what is yet too little to tell an array from lines.
-    bytes: Vec<u8>,
-    /// A line has begun.
-    within: bool,
-    /// What is held of it is not all of it.
-    too_long: bool,
-}
-
-impl Held {
-    /// Keeps a line's beginning, as much as a line and a carriage return may have.
-    fn hold(&mut self, part: &[u8], max_line_bytes: usize) {
-        let room = max_line_bytes.saturating_add(1) - self.bytes.len();
-        self.too_long |= part.len() > room;
-        self.bytes.extend_from_slice(&part[..part.len().min(room)]);
-        self.within = true;
-    }
-
-    /// The line that `joined` holds now, which is all of it.
-    fn end<'p>(
-        &mut self,
-        joined: &'p mut Vec<u8>,
-        splitter: &Splitter,
-        max_line_bytes: usize,
-    ) -> Option<Line<'p>> {
-        mem::swap(&mut self.bytes, joined);
-        self.bytes.clear();
-        self.within = false;
-        if mem::take(&mut self.too_long) {
-            return Some(Err(Defect::TooLong.into()));
-        }
-        splitter.line(joined, max_line_bytes)
-    }
+    /// As of the beginning of what is kept.
+    begin: Splitter,
+    /// What no line was given of: the beginning of one, or what is yet too little to tell an array from lines.
+    kept: Vec<u8>,
+    /// As of the end of what was read, where that is within the line that is kept.
+    within: Option<Splitter>,
+    is_at_end: bool,
 }
 
 impl Framer {
-    /// A line of more than `max_line_bytes` is [`Defect::TooLong`].
+    /// A line of more than `max_line_bytes` is too long.
     pub fn new(max_line_bytes: usize) -> Self {
-        let (splitter, held, joined) = (Splitter::for_body(), Held::default(), Vec::new());
-        Self { splitter, max_line_bytes, held, joined }
+        let (begin, kept) = (Splitter::for_body(), Vec::new());
+        Self { max_line_bytes, begin, kept, within: None, is_at_end: false }
     }
 
-    /// Takes the next piece and gives each line that ends in it to `each`.
-    pub fn push<'p>(&'p mut self, piece: &'p [u8], mut each: impl FnMut(Line<'p>)) {
-        let Self { splitter, max_line_bytes, held, joined } = self;
-        if held.within {
-            let Some(end) = splitter.end(piece) else { return held.hold(piece, *max_line_bytes) };
-            held.hold(&piece[..end], *max_line_bytes);
-            held.end(joined, splitter, *max_line_bytes).into_iter().for_each(&mut each);
-            cut(splitter, &piece[end + 1..], held, *max_line_bytes, false, &mut each);
-        } else if held.bytes.is_empty() {
-            cut(splitter, piece, held, *max_line_bytes, false, &mut each);
-        } else {
-            mem::swap(&mut held.bytes, joined);
-            held.bytes.clear();
-            joined.extend_from_slice(piece);
-            cut(splitter, joined, held, *max_line_bytes, false, &mut each);
+    /// Nothing was left to be read: there is no line any more.
+    pub fn is_at_end(&self) -> bool {
+        self.is_at_end
+    }
+
+    /// Reads up to so many bytes, and gives the lines that end in them, which may be none. `read` tells how many bytes it
+    /// has read; none are the body's end. What it fails with changes nothing. `piece` holds the lines, and grows to what
+    /// that takes.
+    pub fn next<'p, E>(
+        &mut self,
+        piece: &'p mut Vec<u8>,
+        piece_bytes: usize,
+        read: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<Lines<'p>, E> {
+        let kept = self.kept.len();
+        if piece.len() < kept + piece_bytes {
+            piece.resize(kept + piece_bytes, 0);
+        }
+        let count = read(&mut piece[kept..kept + piece_bytes])?;
+        self.is_at_end = count == 0;
+        piece[..kept].copy_from_slice(&self.kept);
+        let (text, splitter) = (&piece[..kept + count], self.begin.clone());
+        let rest = if self.is_at_end { text } else { self.cut(text) };
+        Ok(Lines { rest, splitter, max_line_bytes: self.max_line_bytes })
+    }
+
+    /// Gives the text up to where the last line ends, and keeps what is begun behind that.
+    fn cut<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
+        let (mut splitter, mut ended) = (self.begin.clone(), 0);
+        if let Some(mut within) = self.within.take() {
+            let kept = self.kept.len();
+            let Some(end) = within.end(&text[kept..]) else {
+                self.within = Some(within);
+                self.keep(text);
+                return &[];
+            };
+            (splitter, ended) = (within, kept + end + 1);
+            if kept > self.max_line_bytes.saturating_add(1) {
+                // What is kept of the line is too long by itself, and all that will be given of it.
+                self.begin = splitter;
+                self.keep(&text[ended..]);
+                return &text[..kept];
+            }
+        }
+        loop {
+            let begin = splitter.begin(&text[ended..], false);
+            self.begin = splitter.clone();
+            let (Begin::Line(input) | Begin::Unknown(input)) = begin;
+            let end = match (begin, &mut splitter) {
+                (Begin::Unknown(_), _) => None,
+                (_, Splitter::Lines) => memrchr(b'\n', input),
+                _ => splitter.end(input),
+            };
+            let Some(end) = end else {
+                self.within = matches!(begin, Begin::Line([_, ..])).then_some(splitter);
+                self.keep(input);
+                return &text[..ended];
+            };
+            ended = text.len() - input.len() + end + 1;
         }
     }
 
-    /// Ends the body; a line may be left.
-    pub fn finish(mut self, mut each: impl FnMut(Line<'_>)) {
-        let Self { splitter, max_line_bytes, held, joined } = &mut self;
-        if !held.within {
-            let undecided = mem::take(&mut held.bytes);
-            cut(splitter, &undecided, held, *max_line_bytes, true, &mut each);
-        }
-        if held.within {
-            held.end(joined, splitter, *max_line_bytes).into_iter().for_each(&mut each);
-        }
-    }
-}
-
-/// Gives the lines that end in the input, and holds what remains. Nothing follows input that is `complete`.
-fn cut<'p>(
-    splitter: &mut Splitter,
-    mut input: &'p [u8],
-    held: &mut Held,
-    max_line_bytes: usize,
-    complete: bool,
-    each: &mut impl FnMut(Line<'p>),
-) {
-    loop {
-        match splitter.begin(input, complete) {
-            Begin::Line(line) => input = line,
-            Begin::Unknown(undecided) => return held.bytes.extend_from_slice(undecided),
-        }
-        if input.is_empty() {
-            return;
-        }
-        let Some(end) = splitter.end(input) else {
-            return held.hold(input, max_line_bytes);
-        };
-        splitter.line(&input[..end], max_line_bytes).into_iter().for_each(&mut *each);
-        input = &input[end + 1..];
+    /// Keeps what is not to be given yet; of a line as much as shows that it is too long.
+    fn keep(&mut self, text: &[u8]) {
+        let most = if self.within.is_some() { self.max_line_bytes.saturating_add(2) } else { text.len() };
+        self.kept.clear();
+        self.kept.extend_from_slice(&text[..text.len().min(most)]);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use proptest::prelude::*;
 
     use super::*;
-    use crate::parser::lines;
+    use crate::event::Defect;
+    use crate::parser::{Line, lines};
 
     /// Lines, owned; a defect for one that cannot be had.
     type Cut = Vec<Result<Vec<u8>, Defect>>;
@@ -135,13 +119,20 @@ mod tests {
         line.map(<[u8]>::to_vec).map_err(|malformed| malformed.defect)
     }
 
+    fn read(piece: Option<&[u8]>, room: &mut [u8]) -> Result<usize, Infallible> {
+        let piece = piece.unwrap_or_default();
+        room[..piece.len()].copy_from_slice(piece);
+        Ok(piece.len())
+    }
+
     fn framed<'p>(max: usize, pieces: impl IntoIterator<Item = &'p [u8]>) -> Cut {
         let mut framer = Framer::new(max);
-        let mut cut = Vec::new();
-        for piece in pieces {
-            framer.push(piece, |line| cut.push(owned(line)));
+        let (mut cut, mut room) = (Vec::new(), Vec::new());
+        let mut pieces = pieces.into_iter().filter(|piece| !piece.is_empty());
+        while !framer.is_at_end() {
+            let lines = framer.next(&mut room, 1 << 16, |room| read(pieces.next(), room)).unwrap();
+            cut.extend(lines.map(owned));
         }
-        framer.finish(|line| cut.push(owned(line)));
         cut
     }
 
@@ -208,16 +199,29 @@ mod tests {
 
     #[test]
     fn a_huge_line_costs_no_more_than_its_bound() {
-        let piece = vec![b'x'; 1 << 16];
-        let mut framer = Framer::new(1 << 14);
-        let mut cut = Vec::new();
-        framer.push(b"first\n", |line| cut.push(owned(line)));
-        for _ in 0..300 {
-            framer.push(&piece, |line| cut.push(owned(line)));
+        const BYTES: usize = 1 << 14;
+        let (mut framer, mut room, mut cut) = (Framer::new(BYTES), Vec::new(), Vec::new());
+        let huge = vec![b'x'; BYTES];
+        let pieces = [&b"first\n"[..]].into_iter().chain([&huge[..]; 300]).chain([&b"end\nlast\n"[..], b""]);
+        for piece in pieces {
+            let lines = framer.next(&mut room, BYTES, |room| read(Some(piece), room)).unwrap();
+            cut.extend(lines.map(owned));
+            assert!(framer.kept.capacity() <= 2 * BYTES, "{}", framer.kept.capacity());
         }
-        assert!(framer.held.bytes.capacity() <= 2 << 14, "{}", framer.held.bytes.capacity());
-        framer.push(b"end\nlast\n", |line| cut.push(owned(line)));
-        framer.finish(|line| cut.push(owned(line)));
+        assert!(framer.is_at_end() && room.capacity() <= 4 * BYTES, "{}", room.capacity());
         assert_eq!(cut, [Ok(b"first".to_vec()), Err(Defect::TooLong), Ok(b"last".to_vec())]);
+    }
+
+    #[test]
+    fn a_failure_to_read_loses_nothing() {
+        let (mut framer, mut room) = (Framer::new(9), Vec::new());
+        let mut next = |piece: Result<&'static [u8], ()>| {
+            let lines =
+                framer.next(&mut room, 9, |room| piece.map(|piece| read(Some(piece), room).unwrap()))?;
+            Ok(lines.map(owned).collect::<Cut>())
+        };
+        assert_eq!(next(Ok(b"a\nb")), Ok(vec![Ok(b"a".to_vec())]));
+        assert_eq!(next(Err(())), Err(()));
+        assert_eq!(next(Ok(b"c\n")), Ok(vec![Ok(b"bc".to_vec())]));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Lines end in `\n` or `\r\n`; one that is empty without its end is no line; one that is too long costs only
 //! itself. A body that is a JSON array has its elements as lines. [`lines`] cuts a body that is in memory,
-//! [`Framer`] one that comes in pieces; for any cutting into pieces both give the same lines.
+//! [`Framer`] one that is read in pieces; for any cutting into pieces both give the same lines.
 //!
 //! Framing is provable, never guessed: a digit at the beginning of a line is a digit.
 

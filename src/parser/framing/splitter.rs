@@ -20,7 +20,7 @@ pub(super) enum Splitter {
 }
 
 /// What stands where a line may begin.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Begin<'a> {
     /// A line, in this; or nothing more.
     Line(&'a [u8]),
