@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::io::{self, BufWriter, StdoutLock, Write};
+use std::iter;
 
 use clap::ValueEnum;
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use serde_json::{Map, Value};
+use unicode_width::UnicodeWidthStr;
 
 /// How rows are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -42,7 +43,7 @@ impl Rows {
 
     pub fn print(&self, format: Format, out: &mut impl Write) -> io::Result<()> {
         match format {
-            Format::Table => writeln!(out, "{}", self.table()),
+            Format::Table => self.print_table(out),
             Format::Ndjson => self.print_ndjson(out),
             Format::Csv => self.print_csv(out),
         }
@@ -71,21 +72,34 @@ impl Rows {
         writer.flush()
     }
 
-    fn table(&self) -> Table {
-        let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        table.set_header(self.columns.iter().map(Cow::as_ref));
-        for row in &self.rows {
-            table.add_row(row.iter().map(for_people));
-        }
-        for (at, column) in table.column_iter_mut().enumerate() {
-            column.set_constraint(ColumnConstraint::ContentWidth);
-            if self.rows.iter().all(|row| row[at].is_number() || row[at].is_null()) {
-                column.set_cell_alignment(CellAlignment::Right);
+    /// Each column as wide as what it holds, numbers to the right.
+    fn print_table(&self, out: &mut impl Write) -> io::Result<()> {
+        let head = self.columns.iter().map(|column| column.clone().into_owned()).collect();
+        let rows = self.rows.iter().map(|row| row.iter().map(for_people).collect());
+        let lines: Vec<Vec<String>> = iter::once(head).chain(rows).collect();
+        let columns: Vec<(usize, bool)> = (0..self.columns.len())
+            .map(|at| {
+                let widest = lines.iter().map(|line| width(&line[at])).max().unwrap_or_default();
+                (widest, self.rows.iter().all(|row| row[at].is_number() || row[at].is_null()))
+            })
+            .collect();
+        for line in &lines {
+            for (cell, (widest, is_number)) in line.iter().zip(&columns) {
+                let room = widest - width(cell);
+                match is_number {
+                    true => write!(out, " {:room$}{cell} ", "")?,
+                    false => write!(out, " {cell}{:room$} ", "")?,
+                }
             }
+            out.write_all(b"\n")?;
         }
-        table
+        Ok(())
     }
+}
+
+/// Places that a text takes at a terminal.
+fn width(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.width() }
 }
 
 /// A value without quotes; null is empty.
@@ -97,11 +111,11 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// Fractions to two places: the rest is for programs.
+/// Fractions to two places: the rest is for programs. What would move a terminal's cursor is shown as unreadable.
 fn for_people(value: &Value) -> String {
     match value.as_f64() {
         Some(number) if value.is_f64() => format!("{number:.2}"),
-        _ => text(value),
+        _ => text(value).replace(char::is_control, "\u{fffd}"),
     }
 }
 
@@ -132,8 +146,22 @@ mod tests {
             print(Format::Csv),
             "day,downloads,share\n2026-11-01,7,0.12345\n\"with \"\"quotes\"\", too\",10,\n"
         );
-        let table = print(Format::Table);
-        let lines: Vec<&str> = table.lines().map(str::trim_end).collect();
-        assert_eq!(lines[1].split_whitespace().collect::<Vec<_>>(), ["2026-11-01", "7", "0.12"], "{table}");
+        let table = [
+            " day                 downloads  share \n",
+            " 2026-11-01                  7   0.12 \n",
+            " with \"quotes\", too         10        \n",
+        ];
+        assert_eq!(print(Format::Table), table.concat());
+    }
+
+    #[test]
+    fn a_table_of_any_text() {
+        let mut rows = Rows::new(&["a", "b"]);
+        rows.push(vec!["日本".into(), "x\ny\u{1b}[2J".into()]);
+        rows.push(vec!["é".into(), 1.into()]);
+        let mut out = Vec::new();
+        rows.print(Format::Table, &mut out).unwrap();
+        let expected = " a     b       \n 日本  x\u{fffd}y\u{fffd}[2J \n é     1       \n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }
