@@ -86,12 +86,19 @@ pub struct Reach {
     /// Those that changed since they were last taken.
     touched: Vec<u32>,
     near: Near,
-    /// Who came and is in no set yet.
-    came: Vec<Came>,
+    came: Waiting,
 }
 
-/// So many are enough for waits for memory to overlap.
-const MANY: usize = 1024;
+/// So many lines wait at the most: some megabytes of them.
+const MANY: usize = 1 << 16;
+
+/// Lines whose listeners are in no set of a show or an episode yet, by id of show. The sets of one show stay near while its
+/// lines are taken in, those of all shows do not.
+#[derive(Clone, Debug, Default)]
+struct Waiting {
+    shows: Vec<Vec<Came>>,
+    count: usize,
+}
 
 /// A valid line that may bring a listener.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +108,6 @@ struct Came {
     /// To the episode on the day; else only its earliest request has changed.
     is_new: bool,
     episode: EpisodeId,
-    show: ShowId,
     hour: UtcHour,
     age_hours: Option<u16>,
 }
@@ -207,8 +213,8 @@ impl Serialize for Reach {
         fn saved(Open { key, sketch, until, .. }: &Open) -> (&ReachKey, SavedOpen<'_>) {
             (key, SavedOpen { sketch: Cow::Borrowed(sketch.sketch()), until: *until })
         }
-        if !self.came.is_empty() {
-            return Err(S::Error::custom("listeners came who are in no set yet"));
+        if self.came.count > 0 {
+            return Err(S::Error::custom("listeners came who are not in all sets yet"));
         }
         self.open.iter().map(saved).collect::<BTreeMap<_, _>>().serialize(serializer)
     }
@@ -228,45 +234,61 @@ impl From<BTreeMap<ReachKey, SavedOpen<'_>>> for Reach {
 /// Spans from publication, with their hours.
 const RELEASE: [(Span, u16); 3] = [(Span::Release1, 24), (Span::Release7, 168), (Span::Release30, 720)];
 
+/// That one line changes: by day and of all time, of the episode, the show and all, and those from publication.
+const MOST_SETS: usize = 6 + RELEASE.len();
+
+impl Waiting {
+    fn push(&mut self, ShowId(show): ShowId, came: Came) {
+        let show = show as usize;
+        if self.shows.len() <= show {
+            self.shows.resize_with(show + 1, Vec::new);
+        }
+        self.shows[show].push(came);
+        self.count += 1;
+    }
+}
+
 impl Reach {
     fn of(open: Vec<Open>) -> Self {
         let places: HashMap<_, _> = (0..).zip(&open).map(|(place, open)| (open.key, place)).collect();
         let touched = (0..).zip(&open).filter(|(_, open)| open.touched).map(|(place, _)| place).collect();
-        Self { open, places, touched, near: Near::default(), came: Vec::new() }
+        Self { open, places, touched, near: Near::default(), came: Waiting::default() }
     }
 
-    /// Takes the listener of a valid line in, or notes that it is to be: see [`Reach::settle`].
+    /// Takes the listener of a valid line in: into the sets of all shows at once, into the others when it is settled.
     pub fn add_line(&mut self, outcome: &Outcome) {
         let (Some(episode), Some(counted)) = (outcome.episode, &outcome.session) else { return };
         let is_new = counted.new_listener;
         if !(is_new || counted.joined.is_earliest) {
             return;
         }
-        self.came.push(Came {
-            listener: (Hashed::new(counted.listener), counted.key),
-            is_new,
-            episode,
-            show: counted.show,
-            hour: outcome.hour,
-            age_hours: counted.age_hours,
-        });
-        if self.came.len() >= MANY {
+        let listener = (Hashed::new(counted.listener), counted.key);
+        let came = Came { listener, is_new, episode, hour: outcome.hour, age_hours: counted.age_hours };
+        if is_new {
+            self.add_to_day(&came, Scope::All);
+            self.add_to_all_time(&came, Scope::All);
+        }
+        self.came.push(counted.show, came);
+        if self.came.count >= MANY {
             self.settle();
         }
     }
 
-    /// Takes all in who came: into one kind of sets after the other, which is faster than one listener after the other.
+    /// Takes all in who came: of one show after the other, and into one kind of sets after the other.
     pub fn settle(&mut self) {
-        let mut came = mem::take(&mut self.came);
-        let scopes: [fn(&Came) -> Scope; 3] =
-            [|_| Scope::All, |came| Scope::Show(came.show), |came| Scope::Episode(came.episode)];
-        for scope in scopes {
-            came.iter().filter(|came| came.is_new).for_each(|came| self.add_to_day(came, scope(came)));
-            came.iter().filter(|came| came.is_new).for_each(|came| self.add_to_all_time(came, scope(came)));
+        self.came.count = 0;
+        let mut shows = mem::take(&mut self.came.shows);
+        for (show, came) in (0..).map(ShowId).zip(&mut shows) {
+            let new = || came.iter().filter(|came| came.is_new);
+            let show = Scope::Show(show);
+            new().for_each(|came| self.add_to_day(came, show));
+            new().for_each(|came| self.add_to_all_time(came, show));
+            new().for_each(|came| self.add_to_day(came, Scope::Episode(came.episode)));
+            new().for_each(|came| self.add_to_all_time(came, Scope::Episode(came.episode)));
+            came.iter().for_each(|came| self.add_to_release(came));
+            came.clear();
         }
-        came.iter().for_each(|came| self.add_to_release(came));
-        came.clear();
-        self.came = came;
+        self.came.shows = shows;
     }
 
     fn add_to_day(&mut self, came: &Came, scope: Scope) {
@@ -321,9 +343,9 @@ impl Reach {
         place
     }
 
-    /// How many sets changed since they were last taken, once it is settled.
+    /// How many sets changed since they were last taken, or more.
     pub fn changed(&self) -> usize {
-        self.touched.len()
+        self.touched.len() + MOST_SETS * self.came.count
     }
 
     /// Adds what changed since the last time to `taken`; what is there already is older.

@@ -209,7 +209,8 @@ impl Counter {
     }
 
     /// All that it knows, at its position.
-    pub fn state(&self) -> State<'_> {
+    pub fn state(&mut self) -> State<'_> {
+        self.reach.settle();
         State {
             rules: Cow::Owned(self.rules.to_text()),
             engine: self.engine.state(),
@@ -308,7 +309,6 @@ impl Counter {
             }
         });
         add_up(gathered, delta, overview);
-        reach.settle();
         arrivals.settle();
     }
 

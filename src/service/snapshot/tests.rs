@@ -266,7 +266,7 @@ fn a_change_of_layout_is_a_change_of_format() {
 fn listeners_are_saved_until_the_store_keeps_them() {
     let folder = tempfile::tempdir().unwrap();
     let mut number = 0;
-    let mut saved_days = |counter: &Counter| {
+    let mut saved_days = |counter: &mut Counter| {
         number += 1;
         let state = postcard::from_bytes(&postcard::to_stdvec(&counter.state()).unwrap()).unwrap();
         let reader = reader(&folder.path().join(number.to_string()));
@@ -284,14 +284,14 @@ fn listeners_are_saved_until_the_store_keeps_them() {
     feed(&mut counter, [day(0), day(9)]);
     counter.give_reach(&mut sums);
     counter.give_reach(&mut sums);
-    assert_eq!(saved_days(&counter), 2, "nothing is kept");
+    assert_eq!(saved_days(&mut counter), 2, "nothing is kept");
     let kept = sums.reach.clone();
     sums.reach_is_kept(&kept, counter.position());
     counter.give_reach(&mut sums);
-    assert_eq!(saved_days(&counter), 2, "a store of before, at the same position, has it not");
+    assert_eq!(saved_days(&mut counter), 2, "a store of before, at the same position, has it not");
     feed(&mut counter, [day(9)]);
     counter.give_reach(&mut sums);
-    assert_eq!(saved_days(&counter), 1);
+    assert_eq!(saved_days(&mut counter), 1);
 }
 
 /// Listeners who come while others are being kept still wait.
@@ -392,8 +392,8 @@ fn what_another_version_has_counted_is_passed_over() {
     assert_eq!((counter.skipped(), valid(&mut counter), counter.is_foreign()), (2, 2, false));
 
     // Told by the snapshot.
-    let state = |counter: &Counter| postcard::to_stdvec(&counter.state()).unwrap();
-    let saved = state(&counter);
+    let state = |counter: &mut Counter| postcard::to_stdvec(&counter.state()).unwrap();
+    let saved = state(&mut counter);
     let head = Head { rules_version: RULES_VERSION + 1, ..head(10) };
     let read_back = postcard::from_bytes(&saved).unwrap();
     let committed = JournalPosition(12);
