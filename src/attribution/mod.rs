@@ -33,7 +33,7 @@ mod referrer;
 mod registry;
 mod saved;
 mod session;
-mod slots;
+pub(crate) mod slots;
 mod state;
 pub mod steps;
 mod subscribers;

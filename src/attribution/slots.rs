@@ -35,6 +35,12 @@ impl Slots {
         self.places.capacity() * size_of::<u64>()
     }
 
+    /// Empties it and keeps its room.
+    pub fn clear(&mut self) {
+        self.places.fill(0);
+        self.len = 0;
+    }
+
     /// All entries, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
         self.places.iter().copied().filter(|entry| *entry != 0)

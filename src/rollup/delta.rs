@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use hashbrown::HashMap;
+use super::table::Table;
 
 use crate::attribution::{self, Fate, Reason, Referrer};
 use crate::units::{AgentId, Country, EpisodeId, LabelId, SourceId, UtcDay, UtcHour};
@@ -138,20 +138,20 @@ pub struct ExclusionKey {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Delta {
     /// Downloads by the hour their session belongs to.
-    pub episode_hours: HashMap<(EpisodeId, UtcHour), i64>,
-    pub episode_days: HashMap<(EpisodeId, UtcDay), EpisodeDay>,
-    pub fate_days: HashMap<(UtcDay, SourceId, Fate), LineCount>,
+    pub episode_hours: Table<(EpisodeId, UtcHour), i64>,
+    pub episode_days: Table<(EpisodeId, UtcDay), EpisodeDay>,
+    pub fate_days: Table<(UtcDay, SourceId, Fate), LineCount>,
     /// Downloads by whole hours since publication, below 720.
-    pub launch_hours: HashMap<(EpisodeId, u16), i64>,
-    pub listen_bins: HashMap<EpisodeId, Box<ListenBins>>,
+    pub launch_hours: Table<(EpisodeId, u16), i64>,
+    pub listen_bins: Table<EpisodeId, Box<ListenBins>>,
     /// Downloads by country and agent, which stands for app and device.
-    pub audiences: HashMap<(EpisodeId, UtcDay, Country, AgentId), i64>,
-    pub regions: HashMap<(EpisodeId, UtcDay, Country, LabelId), i64>,
-    pub referrers: HashMap<(EpisodeId, UtcDay, Referrer), i64>,
-    pub exclusions: HashMap<ExclusionKey, LineCount>,
+    pub audiences: Table<(EpisodeId, UtcDay, Country, AgentId), i64>,
+    pub regions: Table<(EpisodeId, UtcDay, Country, LabelId), i64>,
+    pub referrers: Table<(EpisodeId, UtcDay, Referrer), i64>,
+    pub exclusions: Table<ExclusionKey, LineCount>,
     /// By feed, service and day.
-    pub feed_days: HashMap<(LabelId, LabelId, UtcDay), FeedDay>,
-    pub traffic: HashMap<TrafficKey, LineCount>,
+    pub feed_days: Table<(LabelId, LabelId, UtcDay), FeedDay>,
+    pub traffic: Table<TrafficKey, LineCount>,
 }
 
 impl Delta {
@@ -187,27 +187,16 @@ impl Delta {
     }
 
     pub fn merge(&mut self, other: &Self) {
-        add_all(&mut self.episode_hours, &other.episode_hours, |mine, others| *mine += others);
-        add_all(&mut self.episode_days, &other.episode_days, EpisodeDay::add);
-        add_all(&mut self.fate_days, &other.fate_days, LineCount::add);
-        add_all(&mut self.launch_hours, &other.launch_hours, |mine, others| *mine += others);
-        add_all(&mut self.listen_bins, &other.listen_bins, |mine, others| mine.add(others));
-        add_all(&mut self.audiences, &other.audiences, |mine, others| *mine += others);
-        add_all(&mut self.regions, &other.regions, |mine, others| *mine += others);
-        add_all(&mut self.referrers, &other.referrers, |mine, others| *mine += others);
-        add_all(&mut self.exclusions, &other.exclusions, LineCount::add);
-        add_all(&mut self.feed_days, &other.feed_days, FeedDay::add);
-        add_all(&mut self.traffic, &other.traffic, LineCount::add);
-    }
-}
-
-/// A key that only one side has keeps what that side says.
-fn add_all<K: Copy + Eq + std::hash::Hash, V: Clone>(
-    mine: &mut HashMap<K, V>,
-    others: &HashMap<K, V>,
-    add: impl Fn(&mut V, &V),
-) {
-    for (key, other) in others {
-        mine.entry(*key).and_modify(|value| add(value, other)).or_insert_with(|| other.clone());
+        self.episode_hours.merge(&other.episode_hours, |mine, others| *mine += others);
+        self.episode_days.merge(&other.episode_days, EpisodeDay::add);
+        self.fate_days.merge(&other.fate_days, LineCount::add);
+        self.launch_hours.merge(&other.launch_hours, |mine, others| *mine += others);
+        self.listen_bins.merge(&other.listen_bins, |mine, others| mine.add(others));
+        self.audiences.merge(&other.audiences, |mine, others| *mine += others);
+        self.regions.merge(&other.regions, |mine, others| *mine += others);
+        self.referrers.merge(&other.referrers, |mine, others| *mine += others);
+        self.exclusions.merge(&other.exclusions, LineCount::add);
+        self.feed_days.merge(&other.feed_days, FeedDay::add);
+        self.traffic.merge(&other.traffic, LineCount::add);
     }
 }

@@ -114,18 +114,17 @@ fn progressed(change: &Change) -> Option<[Progress; 2]> {
 impl Delta {
     /// Adds what was gathered.
     pub fn add_gathered(&mut self, gathered: &Gathered) {
-        for (key, line) in &gathered.fates {
-            self.fate_days.entry(*key).or_default().add(line);
+        for same in gathered.fates.chunk_by(|one, other| one.0 == other.0) {
+            let row = self.fate_days.row(same[0].0);
+            same.iter().for_each(|(_, line)| row.add(line));
         }
-        for (key, change) in &gathered.episode_days {
-            self.episode_days.entry(*key).or_default().add(change);
-        }
-        for (key, line) in &gathered.traffic {
-            self.traffic.entry(*key).or_default().add(line);
-        }
-        for (key, line) in &gathered.exclusions {
-            self.exclusions.entry(*key).or_default().add(line);
-        }
+        self.episode_days.add_all(
+            &gathered.episode_days,
+            |(key, _)| *key,
+            |sum, (_, change)| sum.add(change),
+        );
+        self.traffic.add_all(&gathered.traffic, |(key, _)| *key, |sum, (_, line)| sum.add(line));
+        self.exclusions.add_all(&gathered.exclusions, |(key, _)| *key, |sum, (_, line)| sum.add(line));
         self.add_downloads(&gathered.downloads);
         for (episode, [before, after]) in &gathered.progress {
             self.add_progress(*episode, *before, *after);
@@ -136,26 +135,24 @@ impl Delta {
     }
 
     fn add_downloads(&mut self, downloads: &[Download]) {
-        for &Download { episode, hour, origin, agent, sign, .. } in downloads {
-            *self.audiences.entry((episode, hour.day(), origin.country, agent)).or_default() += sign;
-        }
-        for &Download { episode, hour, origin, sign, .. } in downloads {
-            *self.regions.entry((episode, hour.day(), origin.country, origin.region)).or_default() += sign;
-        }
-        for &Download { episode, hour, sign, .. } in downloads {
-            *self.episode_hours.entry((episode, hour)).or_default() += sign;
-        }
-        for &Download { episode, hour, origin, age_hours, sign, .. } in downloads {
-            *self.referrers.entry((episode, hour.day(), origin.referrer)).or_default() += sign;
+        let add = |sum: &mut i64, download: &Download| *sum += download.sign;
+        let audience = |it: &Download| (it.episode, it.hour.day(), it.origin.country, it.agent);
+        self.audiences.add_all(downloads, audience, add);
+        let region = |it: &Download| (it.episode, it.hour.day(), it.origin.country, it.origin.region);
+        self.regions.add_all(downloads, region, add);
+        self.episode_hours.add_all(downloads, |it| (it.episode, it.hour), add);
+        let referrer = |it: &Download| (it.episode, it.hour.day(), it.origin.referrer);
+        self.referrers.add_all(downloads, referrer, add);
+        for &Download { episode, age_hours, sign, .. } in downloads {
             if let Some(age) = age_hours {
-                *self.launch_hours.entry((episode, age)).or_default() += sign;
+                *self.launch_hours.row((episode, age)) += sign;
             }
         }
     }
 
     /// Only the bins that the change sets or clears.
     fn add_progress(&mut self, episode: EpisodeId, before: Progress, after: Progress) {
-        let bins = self.listen_bins.entry(episode).or_default();
+        let bins = self.listen_bins.row(episode);
         after.beyond(before).for_each(|run| bins.cover(run, 1));
         before.beyond(after).for_each(|run| bins.cover(run, -1));
         for (progress, sign) in [(before, -1), (after, 1)] {
@@ -170,6 +167,6 @@ impl Delta {
             Reader::Service { service, subscribers } => (service, subscribers.into(), 0),
             Reader::Client { is_new } => (LabelId::ABSENT, 0, i64::from(is_new)),
         };
-        self.feed_days.entry((feed, service, day)).or_default().add(&FeedDay { subscribers, clients });
+        self.feed_days.row((feed, service, day)).add(&FeedDay { subscribers, clients });
     }
 }

@@ -12,6 +12,7 @@ mod overview;
 mod reach;
 mod record;
 mod sketch;
+mod table;
 
 pub use arrivals::{Arrivals, Arrived, Ends, LAG_SECONDS};
 pub use delta::{Delta, EpisodeDay, ExclusionKey, FeedDay, LineCount, ListenBins, TrafficKey};
@@ -22,3 +23,4 @@ pub use overview::{EpisodeOverview, Overview};
 pub use reach::{Reach, ReachKey, Scope, Span};
 pub use record::{EpisodeSums, Period, Rows, add_line};
 pub use sketch::{BadSketch, Hashed, Sketch};
+pub use table::Table;

@@ -37,8 +37,10 @@ pub struct Overview {
 impl Overview {
     /// Adds what was gathered.
     pub fn add_gathered(&mut self, gathered: &Gathered) {
-        for ((_, source, fate), line) in &gathered.fates {
-            self.fates.entry((*source, *fate)).or_default().add(line);
+        for same in gathered.fates.chunk_by(|one, other| one.0 == other.0) {
+            let (_, source, fate) = same[0].0;
+            let row = self.fates.entry((source, fate)).or_default();
+            same.iter().for_each(|(_, line)| row.add(line));
         }
         for ((episode, _), change) in &gathered.episode_days {
             let row = self.of_episode(*episode);

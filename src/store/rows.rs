@@ -5,14 +5,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use hashbrown::HashMap;
-
 use super::episodes::{self, EpisodeKey, Fresh};
 use super::ranked::{Place, Ranked};
 use super::sheet::{Column, Sheet, Statement, statement};
 use super::{Commit, StoreError, names};
 use crate::attribution::{AgentNames, BINS, LabelSet};
-use crate::rollup::{Delta, EpisodeDay, FeedDay, LineCount, ListenBins};
+use crate::rollup::{Delta, EpisodeDay, FeedDay, LineCount, ListenBins, Table};
 use crate::units::{AgentId, EpisodeId, LabelId, SourceId};
 
 /// A row's key in the database.
@@ -73,7 +71,7 @@ pub(super) fn chapters<'e>(fresh: &Fresh<'e>, keys: &[EpisodeKey]) -> Chapters<'
 
 /// Sums by the keys of rows: two ids of the same row add up, and what comes to nothing is left out.
 fn rows<K, V, R: Ord + Clone, S: Default + PartialEq>(
-    changes: &HashMap<K, V>,
+    changes: &Table<K, V>,
     key: impl Fn(&K) -> Result<R, StoreError>,
     add: impl Fn(&mut S, &V),
 ) -> Result<Vec<(R, S)>, StoreError> {
@@ -291,7 +289,7 @@ fn exclusions<'a>(commit: &Commit<'a>, row: RowOf<'_>) -> Result<Sheet<'a>, Stor
 fn feeds<'a>(commit: &Commit<'a>) -> Sheet<'a> {
     let labels = commit.labels;
     let mut sums = BTreeMap::<_, FeedDay>::new();
-    for (&(feed, service, day), change) in &commit.delta.feed_days {
+    for (&(feed, service, day), change) in commit.delta.feed_days.iter() {
         sums.entry((labels.feeds.text(feed), labels.services.text(service), day)).or_default().add(change);
     }
     let rows: Vec<_> = sums.into_iter().collect();

@@ -109,27 +109,27 @@ impl Run {
             let row = rows.entry(key).or_default();
             *row = [row[0] + numbers[0], row[1] + numbers[1]];
         };
-        for ((id, day, country, agent), n) in &all.audiences {
+        for ((id, day, country, agent), n) in all.audiences.iter() {
             let agent = self.engine.agent_names().nth(agent.0 as usize).expect("it was given out");
             add(format!("audience {} {day} {} {agent:?}", id.0, country.as_str()), [*n, 0]);
         }
-        for ((id, day, country, region), n) in &all.regions {
+        for ((id, day, country, region), n) in all.regions.iter() {
             let region = labels.regions.text(*region);
             add(format!("region {} {day} {} {region}", id.0, country.as_str()), [*n, 0]);
         }
-        for ((id, day, referrer), n) in &all.referrers {
+        for ((id, day, referrer), n) in all.referrers.iter() {
             add(format!("referrer {} {day} {referrer}", id.0), [*n, 0]);
         }
-        for (key, lines) in &all.exclusions {
+        for (key, lines) in all.exclusions.iter() {
             let rule = labels.rules.text(key.rule);
             let key = format!("exclusion {} {} {:?} {rule}", key.episode.0, key.day, key.reason);
             add(key, [lines.requests, lines.body_bytes]);
         }
-        for ((feed, service, day), it) in &all.feed_days {
+        for ((feed, service, day), it) in all.feed_days.iter() {
             let (feed, service) = (labels.feeds.text(*feed), labels.services.text(*service));
             add(format!("feed {feed} {service} {day}"), [it.subscribers, it.clients]);
         }
-        for (key, lines) in &all.traffic {
+        for (key, lines) in all.traffic.iter() {
             let (pop, state) = (labels.pops.text(key.pop), labels.cache_states.text(key.cache_state));
             let key = format!("traffic {} {} {} {pop} {state}", key.episode.0, key.day, key.status);
             add(key, [lines.requests, lines.body_bytes]);
@@ -399,7 +399,7 @@ fn delta() -> impl Strategy<Value = Delta> {
             delta.feed_days.insert((feed, LabelId::OTHER, day), FeedDay { subscribers, clients });
         }
         for (episode, bin, sessions) in bins {
-            delta.listen_bins.entry(episode).or_default().cover(bin..bin + 1, sessions);
+            delta.listen_bins.row(episode).cover(bin..bin + 1, sessions);
         }
         delta
     })

@@ -159,7 +159,7 @@ impl Numbers {
             let source = SourceId(u16::try_from(self.below(2)).expect("few"));
             let fate = fates[usize::try_from(self.below(fates.len() as i64)).expect("few")];
             let (n, bytes) = (self.below(7) - 3, self.below(1 << 40) - (1 << 39));
-            *delta.episode_hours.entry((episode, hour)).or_default() += n;
+            *delta.episode_hours.row((episode, hour)) += n;
             let change = EpisodeDay {
                 downloads: n,
                 listeners: self.below(3) - 1,
@@ -170,9 +170,9 @@ impl Numbers {
                 bulk_downloads: self.below(5) - 2,
                 progressive_downloads: self.below(5) - 2,
             };
-            delta.episode_days.entry((episode, day)).or_default().add(&change);
+            delta.episode_days.row((episode, day)).add(&change);
             let count = LineCount { requests: n, body_bytes: bytes };
-            delta.fate_days.entry((day, source, fate)).or_default().add(&count);
+            delta.fate_days.row((day, source, fate)).add(&count);
             self.add_numbers(&mut delta, episode, day, n);
         }
         delta
@@ -191,18 +191,18 @@ impl Numbers {
         let age = u16::try_from(self.below(720)).expect("few");
         let bin = u8::try_from(self.below(100)).expect("few");
         let feed_day = FeedDay { subscribers: self.below(99), clients: n };
-        *delta.launch_hours.entry((episode, age)).or_default() += n;
-        let bins = delta.listen_bins.entry(episode).or_default();
+        *delta.launch_hours.row((episode, age)) += n;
+        let bins = delta.listen_bins.row(episode);
         bins.cover(bin..bin + 1, n);
         bins.furthest[usize::from(99 - bin)] -= n;
-        *delta.audiences.entry((episode, day, country, agent)).or_default() += n;
-        *delta.regions.entry((episode, day, country, region)).or_default() += n;
-        *delta.referrers.entry((episode, day, referrer)).or_default() += n;
+        *delta.audiences.row((episode, day, country, agent)) += n;
+        *delta.regions.row((episode, day, country, region)) += n;
+        *delta.referrers.row((episode, day, referrer)) += n;
         let key = ExclusionKey { day, episode, reason: Reason::Vpn, rule };
-        delta.exclusions.entry(key).or_default().add(&lines);
-        delta.feed_days.entry((feed, service, day)).or_default().add(&feed_day);
+        delta.exclusions.row(key).add(&lines);
+        delta.feed_days.row((feed, service, day)).add(&feed_day);
         let key = TrafficKey { episode, day, status, pop, cache_state };
-        delta.traffic.entry(key).or_default().add(&lines);
+        delta.traffic.row(key).add(&lines);
     }
 }
 
@@ -263,34 +263,34 @@ fn expected_numbers(sum: &Delta, slugs: impl Fn(EpisodeId) -> String) -> Vec<Str
         *row = [row[0] + numbers[0], row[1] + numbers[1]];
     };
     let lines = |count: &LineCount| [count.requests, count.body_bytes];
-    for ((id, day), it) in &sum.episode_days {
+    for ((id, day), it) in sum.episode_days.iter() {
         add(format!("2listening_day|{}|{day}", slugs(*id)), [it.bulk_downloads, it.progressive_downloads]);
     }
-    for ((id, age), n) in &sum.launch_hours {
+    for ((id, age), n) in sum.launch_hours.iter() {
         add(format!("1launch_hour|{}|{age}", slugs(*id)), [*n, 0]);
     }
-    for (id, bins) in &sum.listen_bins {
+    for (id, bins) in sum.listen_bins.iter() {
         for bin in 0..100 {
             add(format!("2listen_bin|{}|{bin}", slugs(*id)), [bins.covered()[bin], bins.furthest[bin]]);
         }
     }
-    for ((id, day, country, agent), n) in &sum.audiences {
+    for ((id, day, country, agent), n) in sum.audiences.iter() {
         let AgentNames { app, device } = &agents[agent.0 as usize];
         add(format!("1audience_slice|{}|{day}|{}|{app}|{device}", slugs(*id), country.as_str()), [*n, 0]);
     }
-    for ((id, day, country, region), n) in &sum.regions {
+    for ((id, day, country, region), n) in sum.regions.iter() {
         let region = labels.regions.text(*region);
         add(format!("1region_day|{}|{day}|{}|{region}", slugs(*id), country.as_str()), [*n, 0]);
     }
-    for ((id, day, referrer), n) in &sum.referrers {
+    for ((id, day, referrer), n) in sum.referrers.iter() {
         add(format!("1referrer_day|{}|{day}|{referrer}", slugs(*id)), [*n, 0]);
     }
-    for (key, count) in &sum.exclusions {
+    for (key, count) in sum.exclusions.iter() {
         let rule = labels.rules.text(key.rule);
         let slugs = slugs(key.episode);
         add(format!("2exclusion_day|{slugs}|{}|{}|{rule}", key.day, key.reason.name()), lines(count));
     }
-    for (key, count) in &sum.traffic {
+    for (key, count) in sum.traffic.iter() {
         let (pop, state) = (labels.pops.text(key.pop), labels.cache_states.text(key.cache_state));
         let slugs = slugs(key.episode);
         add(format!("2traffic_slice|{slugs}|{}|{}|{pop}|{state}", key.day, key.status), lines(count));
