@@ -159,7 +159,7 @@ pub const KEYS: &[Key] = &[
     integer(
         "syslog.batch_bytes",
         "BYTES",
-        "Lines are put into the journal when so many wait [default: 256 KiB]",
+        "Lines are put into the journal when so many wait [default: 512 KiB]",
     ),
     text("syslog.batch_interval", "SPAN", "… or the first is so old [default: 200ms]"),
     integer("syslog.in_flight_bytes", "BYTES", "All batches until they are counted [default: 256 MiB]"),

@@ -191,7 +191,7 @@ impl Default for SyslogSettings {
             idle_timeout: Duration::from_secs(600),
             drain_timeout: Duration::from_secs(20),
             line_bytes: 64 * 1024,
-            batch_bytes: 256 * 1024,
+            batch_bytes: 512 * 1024,
             batch_interval: Duration::from_millis(200),
             in_flight_bytes: 256 * MIB,
         }
