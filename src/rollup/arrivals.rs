@@ -91,7 +91,9 @@ impl Arrivals {
     /// Sees the listeners who came: many at a time, so that waits for memory overlap.
     pub fn settle(&mut self) {
         let Self { live, came, received_at, .. } = self;
-        came.drain(..).for_each(|listener| live.see(listener, *received_at));
+        if !came.is_empty() {
+            live.see(came.drain(..), *received_at);
+        }
     }
 
     /// What arrived since the last call.

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::table::Table;
 
-use crate::attribution::{self, Fate, Reason, Referrer};
+use crate::attribution::slots::prefetch;
+use crate::attribution::{self, Fate, Progress, Reason, Referrer};
 use crate::units::{AgentId, Country, EpisodeId, LabelId, SourceId, UtcDay, UtcHour};
 
 /// Changes to the columns of `episode_day`.
@@ -82,6 +83,29 @@ impl ListenBins {
     pub fn cover(&mut self, bins: Range<u8>, sessions: i64) {
         self.steps[usize::from(bins.start)] += sessions;
         self.steps[usize::from(bins.end)] -= sessions;
+    }
+
+    /// A session has received this much more, or less: `[before, after]`.
+    pub(super) fn add_progress(&mut self, [before, after]: [Progress; 2]) {
+        // Only the bins that the change sets or clears.
+        after.beyond(before).for_each(|run| self.cover(run, 1));
+        before.beyond(after).for_each(|run| self.cover(run, -1));
+        for (progress, sign) in [(before, -1), (after, 1)] {
+            if let Some(bin) = progress.furthest() {
+                self.furthest[usize::from(bin)] += sign;
+            }
+        }
+    }
+
+    /// Fetches what this mostly is added to.
+    pub(super) fn touch(&self, [before, after]: [Progress; 2]) {
+        for run in after.beyond(before) {
+            prefetch(&self.steps[usize::from(run.start)]);
+            prefetch(&self.steps[usize::from(run.end)]);
+        }
+        for bin in [before, after].into_iter().filter_map(|progress| progress.furthest()) {
+            prefetch(&self.furthest[usize::from(bin)]);
+        }
     }
 
     /// By bin, how many sessions more cover it.

@@ -87,27 +87,32 @@ impl Gathered {
     }
 
     fn add_downloads(&mut self, changes: &[Change]) {
-        for change in changes {
+        for change in changes.iter().filter(|change| is_of_downloads(change)) {
             let episode = change.episode;
             self.progress.extend(progressed(change).map(|progress| (episode, progress)));
             if is_the_same_download(change) {
                 continue;
             }
             for (contribution, sign) in signs(change).filter(|(contribution, _)| contribution.is_download) {
-                let Contribution { hour, origin, agent, age_hours, .. } = contribution;
+                let &Contribution { hour, origin, agent, age_hours, .. } = contribution;
                 self.downloads.push(Download { episode, hour, origin, agent, age_hours, sign });
             }
         }
     }
 }
 
+/// Whether there was a download before, or is one after.
+fn is_of_downloads(change: &Change) -> bool {
+    signs(change).any(|(contribution, _)| contribution.is_download)
+}
+
 /// What was received before and after, where that is not the same.
 fn progressed(change: &Change) -> Option<[Progress; 2]> {
-    let progress = |contribution: Option<Contribution>| match contribution?.listening? {
+    let progress = |contribution: &Option<Contribution>| match contribution.as_ref()?.listening? {
         Listening::Bulk => None,
         Listening::Progressive(progress) => Some(progress),
     };
-    let [before, after] = [change.before, change.after].map(progress);
+    let [before, after] = [&change.before, &change.after].map(progress);
     (before != after).then(|| [before, after].map(Option::unwrap_or_default))
 }
 
@@ -126,8 +131,11 @@ impl Delta {
         self.traffic.add_all(&gathered.traffic, |(key, _)| *key, |sum, (_, line)| sum.add(line));
         self.exclusions.add_all(&gathered.exclusions, |(key, _)| *key, |sum, (_, line)| sum.add(line));
         self.add_downloads(&gathered.downloads);
-        for (episode, [before, after]) in &gathered.progress {
-            self.add_progress(*episode, *before, *after);
+        for (episode, progress) in &gathered.progress {
+            self.listen_bins.row(*episode).touch(*progress);
+        }
+        for (episode, progress) in &gathered.progress {
+            self.listen_bins.row(*episode).add_progress(*progress);
         }
         for (day, visit) in &gathered.visits {
             self.add_feed_visit(*day, *visit);
@@ -146,18 +154,6 @@ impl Delta {
         for &Download { episode, age_hours, sign, .. } in downloads {
             if let Some(age) = age_hours {
                 *self.launch_hours.row((episode, age)) += sign;
-            }
-        }
-    }
-
-    /// Only the bins that the change sets or clears.
-    fn add_progress(&mut self, episode: EpisodeId, before: Progress, after: Progress) {
-        let bins = self.listen_bins.row(episode);
-        after.beyond(before).for_each(|run| bins.cover(run, 1));
-        before.beyond(after).for_each(|run| bins.cover(run, -1));
-        for (progress, sign) in [(before, -1), (after, 1)] {
-            if let Some(bin) = progress.furthest() {
-                bins.furthest[usize::from(bin)] += sign;
             }
         }
     }

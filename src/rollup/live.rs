@@ -52,11 +52,14 @@ pub struct LiveListeners {
 }
 
 impl LiveListeners {
-    /// `at` is when the line was received; one before the latest counts as the latest.
-    pub fn see(&mut self, listener: ListenerKey, at: Timestamp) {
+    /// `at` is when their lines were received; one before the latest counts as the latest.
+    pub fn see(&mut self, listeners: impl IntoIterator<Item = ListenerKey>, at: Timestamp) {
         self.advance_to(slot_of(at));
-        let newest = self.slots.back_mut().expect("a slot was just made");
-        let key = listener.0[0];
+        listeners.into_iter().for_each(|listener| self.see_now(listener.0[0]));
+    }
+
+    fn see_now(&mut self, key: u64) {
+        let newest = self.slots.back_mut().expect("it has advanced to one");
         if key.trailing_zeros() < newest.level {
             return;
         }
@@ -135,15 +138,15 @@ mod tests {
     fn each_counts_once_for_five_minutes() {
         let mut live = LiveListeners::default();
         for (number, seconds) in [(1, 1_000), (1, 1_004), (2, 1_100), (1, 1_200), (3, 1_200)] {
-            live.see(listener(number), at(seconds));
+            live.see([listener(number)], at(seconds));
         }
         // Received before the latest, as after a clock was set back.
-        live.see(listener(4), at(900));
+        live.see([listener(4)], at(900));
         let count = live.count();
         for (now, expected) in [(1_200, 4), (1_399, 4), (1_400, 3), (1_499, 3), (1_500, 0)] {
             assert_eq!(count.at(at(now)), expected, "{now}");
         }
-        live.see(listener(5), at(9_000));
+        live.see([listener(5)], at(9_000));
         assert_eq!((live.count().at(at(9_000)), live.seen.len(), live.slots.len()), (1, 1, 1));
     }
 
@@ -158,7 +161,7 @@ mod tests {
             let new_in = |slot| if (30..60).contains(&slot) { 10_000 } else { 1_000 };
             let numbers = |slot: i64| (0..new_in(slot)).map(move |number| slot * 100_000 + number);
             for number in numbers(slot).chain(numbers(slot - 1).filter(|number| number % 2 == 0)) {
-                live.see(listener(number as u64), now);
+                live.see([listener(number as u64)], now);
                 exact.insert(number, slot);
             }
             assert!(live.seen.len() <= MOST_KEPT);

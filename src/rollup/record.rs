@@ -61,13 +61,12 @@ pub fn add_line<P: Period>(sums: &mut impl Rows<P>, outcome: &Outcome, changes: 
         it.as_ref().is_none_or(|it| it.hour == outcome.hour || P::of(it.hour) == key.1)
     };
     let mut rest = changes;
-    while let [Change { episode, before, after }, others @ ..] = rest
-        && *episode == key.0
-        && is_here(before)
-        && is_here(after)
+    while let [change, others @ ..] = rest
+        && change.episode == key.0
+        && is_here(&change.before)
+        && is_here(&change.after)
     {
-        before.iter().for_each(|before| row.add_contribution(before, -1));
-        after.iter().for_each(|after| row.add_contribution(after, 1));
+        signs(change).for_each(|(contribution, sign)| row.add_contribution(contribution, sign));
         rest = others;
     }
     add_changes(sums, rest);
@@ -78,7 +77,7 @@ pub(super) fn add_changes<P: Period>(sums: &mut impl Rows<P>, changes: &[Change]
     for change in changes {
         for (contribution, sign) in signs(change) {
             let row = sums.row((change.episode, P::of(contribution.hour)));
-            row.add_contribution(&contribution, sign);
+            row.add_contribution(contribution, sign);
         }
     }
 }
@@ -102,8 +101,8 @@ pub(super) fn is_the_same_download(change: &Change) -> bool {
 }
 
 /// What is taken back, and what is added.
-pub(super) fn signs(change: &Change) -> impl Iterator<Item = (Contribution, i64)> {
-    change.before.map(|before| (before, -1)).into_iter().chain(change.after.map(|after| (after, 1)))
+pub(super) fn signs(change: &Change) -> impl Iterator<Item = (&Contribution, i64)> {
+    change.before.iter().map(|before| (before, -1)).chain(change.after.iter().map(|after| (after, 1)))
 }
 
 /// Saturates: a line that claims more than 8 EiB is wrong already.

@@ -284,6 +284,7 @@ impl Counter {
         if is_new {
             self.arrivals.begin(received_at);
         }
+        let mut is_first = !self.samples.has_heard(source);
         let Self { engine, delta, gathered, overview, arrivals, reach, gaps_closed, samples, .. } = self;
         engine.observe_all(whole.chain(cut), parse, receipt, |(line, _), outcome, changes| {
             reach.add_line(outcome);
@@ -301,7 +302,9 @@ impl Counter {
             }
             match outcome.fate {
                 Fate::Malformed(defect) => samples.malformed(source, line, defect.into(), receipt.at),
-                _ if samples.is_first(source) => {
+                _ if is_first => {
+                    is_first = false;
+                    samples.hear(source);
                     let room = Unescaped::default();
                     parser.parse(line, &room).iter().for_each(|request| log_first(source, request, outcome));
                 }

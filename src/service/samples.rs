@@ -19,7 +19,7 @@ const SAMPLE_BYTES: usize = 200;
 /// What was logged when.
 #[derive(Debug, Default)]
 pub struct Samples {
-    seen: HashSet<Arc<str>>,
+    heard: HashSet<Arc<str>>,
     malformed: HashMap<(Arc<str>, Defect), Timestamp>,
 }
 
@@ -35,9 +35,14 @@ impl Samples {
         tracing::warn!(%source, defect = malformed.defect.name(), line = masked(line), "a malformed line");
     }
 
-    /// Whether nothing was heard of the source before.
-    pub fn is_first(&mut self, source: &Arc<str>) -> bool {
-        !self.seen.contains(source) && self.seen.insert(source.clone())
+    /// Whether the source has sent a line that could be read.
+    pub fn has_heard(&self, source: &str) -> bool {
+        self.heard.contains(source)
+    }
+
+    /// It has now.
+    pub fn hear(&mut self, source: &Arc<str>) {
+        self.heard.insert(source.clone());
     }
 }
 
@@ -103,6 +108,8 @@ mod tests {
         assert_eq!(samples.malformed[&(source.clone(), Defect::BadJson)], at(0));
         samples.malformed(&source, b"{", Defect::BadJson.into(), at(60));
         assert_eq!(samples.malformed[&(source.clone(), Defect::BadJson)], at(60));
-        assert!(samples.is_first(&source) && !samples.is_first(&source));
+        assert!(!samples.has_heard(&source));
+        samples.hear(&source);
+        assert!(samples.has_heard(&source));
     }
 }
