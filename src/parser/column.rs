@@ -3,7 +3,7 @@
 use super::draft::Draft;
 use super::field::Field;
 use super::meaning::{Meaning, Rank};
-use super::strftime::Pattern;
+use super::strftime::{Parts, Pattern};
 use super::time;
 use super::value::{self, Kind, Reading, Value};
 
@@ -29,6 +29,21 @@ pub(super) enum Content {
     RequestLine,
     /// The start, or parts of it.
     Start(Pattern),
+}
+
+/// What the values of a column look like.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Looks {
+    pub(super) shape: Shape,
+    /// No line can do without it.
+    pub(super) required: bool,
+}
+
+impl Looks {
+    /// Every value looks as it should.
+    pub(super) fn are_any(self) -> bool {
+        matches!(self.shape, Shape::Anything | Shape::Query) && !self.required
+    }
 }
 
 /// What another text is read for.
@@ -97,41 +112,50 @@ impl Column {
         }
     }
 
-    /// Whether every value looks as it should.
-    pub(super) fn accepts_anything(&self) -> bool {
-        matches!(self.shape(), Shape::Anything | Shape::Query) && !self.is_required()
-    }
-
-    /// Whether no line can do without it.
-    pub(super) fn is_required(&self) -> bool {
+    fn is_required(&self) -> bool {
         let required =
             |meaning: &Meaning| meaning.field().is_some_and(|field| Field::REQUIRED.contains(&field));
         self.meanings().iter().any(required)
     }
 
-    /// Whether a value looks as it should. What is absent does so where it may be `missing`.
-    pub(super) fn accepts(&self, value: Value<'_>, missing: bool) -> bool {
+    /// What values look like.
+    pub(super) fn looks(&self) -> Looks {
+        Looks { shape: self.shape(), required: self.is_required() }
+    }
+
+    /// Whether a value looks as it should, which is of this column's shape. What is absent does so where it may be
+    /// `missing`. Leaves the parts of a start, if it is one.
+    pub(super) fn accepts(
+        &self,
+        shape: Shape,
+        value: Value<'_>,
+        missing: bool,
+        parts: &mut Option<Parts>,
+    ) -> bool {
         let value = self.plain(value);
         let text = value.text;
         if !value.is_text() {
             return missing;
         }
-        match self.shape() {
+        match shape {
             Shape::Anything if self.content == Content::RequestLine => ends_in_protocol(text).is_some(),
             Shape::Anything | Shape::Query => true,
             Shape::Name => !text.contains(&b'"'),
             Shape::Word => !text.iter().any(|byte| *byte == b'"' || byte.is_ascii_whitespace()),
             Shape::Decimal => text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'?')),
             Shape::Exact => match &self.content {
-                Content::Start(pattern) => pattern.read(text).is_some(),
+                Content::Start(pattern) => {
+                    *parts = pattern.read(text);
+                    parts.is_some()
+                }
                 Content::Value(meaning) => looks_exact(*meaning, value),
                 Content::Unused(_) | Content::RequestLine => true,
             },
         }
     }
 
-    /// Puts a value into the draft.
-    pub(super) fn put<'a>(&self, value: Value<'a>, draft: &mut Draft<'a>) {
+    /// Puts a value into the draft. `parts` are those of the start, where they were read before.
+    pub(super) fn put<'a>(&self, value: Value<'a>, parts: Option<Parts>, draft: &mut Draft<'a>) {
         let value = self.plain(value);
         match &self.content {
             Content::Unused(_) => {}
@@ -144,7 +168,8 @@ impl Column {
             Content::Start(pattern) => {
                 draft.set(Meaning::StartParts, self.rank, value);
                 let known = draft.start_parts.unwrap_or_default();
-                draft.start_parts = pattern.read(value.text).map(|parts| parts.or(known));
+                let parts = parts.or_else(|| pattern.read(value.text));
+                draft.start_parts = parts.map(|parts| parts.or(known));
             }
         }
     }
@@ -233,8 +258,9 @@ mod tests {
             (Content::Unused(Shape::Decimal), "-33.900", "\"b"),
         ] {
             let column = Column::new(content, Rank::Usual);
-            assert!(column.accepts(value(good), true), "{column:?} {good}");
-            assert!(!column.accepts(value(bad), true), "{column:?} {bad}");
+            let accepts = |text| column.accepts(column.shape(), value(text), true, &mut None);
+            assert!(accepts(good), "{column:?} {good}");
+            assert!(!accepts(bad), "{column:?} {bad}");
         }
     }
 }

@@ -19,9 +19,10 @@ use memchr::memmem::Finder;
 use super::FormatError;
 use super::understand::Part;
 use crate::event::Defect;
-use crate::parser::column::{Column, Content, Shape};
+use crate::parser::column::{Column, Content, Looks, Shape};
 use crate::parser::draft::Draft;
 use crate::parser::meaning::Meaning;
+use crate::parser::strftime::Parts;
 use crate::parser::value::{Kind, Value};
 
 /// More values than any format has.
@@ -43,6 +44,7 @@ pub(in crate::parser) struct TextFormat {
 #[derive(Clone, Debug)]
 struct Delimited {
     column: Column,
+    looks: Looks,
     /// What stands after the value.
     end: Finder<'static>,
     /// Quotes stand on both sides of it.
@@ -71,6 +73,7 @@ impl TextFormat {
                 });
             }
             format.columns.push(Delimited {
+                looks: source.column.looks(),
                 column: source.column,
                 quoted: before.ends_with(b"\"") && end.starts_with(b"\""),
                 end: Finder::new(&end).into_owned(),
@@ -92,7 +95,7 @@ impl TextFormat {
     pub(in crate::parser) fn begins_with_anything(&self) -> bool {
         match self.start.first() {
             Some(first) => *first == b'<',
-            None => self.columns.first().is_some_and(|first| matches!(first.column.shape(), Shape::Anything)),
+            None => self.columns.first().is_some_and(|first| matches!(first.looks.shape, Shape::Anything)),
         }
     }
 
@@ -109,10 +112,12 @@ impl TextFormat {
                 mind_escapes,
                 work: rest.len() * SEARCHES,
                 spans: [(0, 0); MAX_COLUMNS],
+                start: None,
             };
             if search.fits(0, 0) {
-                for (delimited, (from, to)) in self.columns.iter().zip(search.spans) {
-                    delimited.column.put(self.value(delimited, &rest[from..to]), draft);
+                for (index, (delimited, (from, to))) in self.columns.iter().zip(search.spans).enumerate() {
+                    let parts = search.start.filter(|(at, _)| *at == index).map(|(_, parts)| parts);
+                    delimited.column.put(self.value(delimited, &rest[from..to]), parts, draft);
                 }
                 return Ok(());
             }
@@ -148,6 +153,8 @@ struct Search<'f, 'a> {
     work: usize,
     /// Where the values are.
     spans: [(usize, usize); MAX_COLUMNS],
+    /// The column that a start was read of last, and what of it.
+    start: Option<(usize, Parts)>,
 }
 
 impl Search<'_, '_> {
@@ -190,10 +197,15 @@ impl Search<'_, '_> {
         let column = &delimited.column;
         match self.strictness {
             Strictness::Lenient => !is_open_bracket(column, text),
-            _ if column.accepts_anything() => true,
+            _ if delimited.looks.are_any() => true,
             strictness => {
-                let missing = strictness == Strictness::Missing || !column.is_required();
-                column.accepts(self.format.value(delimited, text), missing)
+                let Looks { shape, required } = delimited.looks;
+                let missing = strictness == Strictness::Missing || !required;
+                let mut parts = None;
+                let accepted = column.accepts(shape, self.format.value(delimited, text), missing, &mut parts);
+                let other = self.start.filter(|(at, _)| *at != index);
+                self.start = parts.map(|parts| (index, parts)).or(other);
+                accepted
             }
         }
     }
@@ -201,7 +213,7 @@ impl Search<'_, '_> {
     /// Whether a value of this column may contain the text that ends it.
     fn may_go_on(&self, delimited: &Delimited, from: usize, to: usize) -> bool {
         const LONGEST_NAME: usize = 128;
-        match delimited.column.shape() {
+        match delimited.looks.shape {
             Shape::Anything | Shape::Query => true,
             Shape::Name => to - from < LONGEST_NAME,
             Shape::Exact => {

@@ -92,7 +92,7 @@ fn put<'a>(target: &Target, kind: Kind, text: &'a [u8], draft: &mut Draft<'a>) {
     match target {
         Target::Nothing | Target::Object(_) => {}
         Target::Value(meaning, rank) => draft.set(*meaning, *rank, value),
-        Target::Column(column) => column.put(value, draft),
+        Target::Column(column) => column.put(value, None, draft),
         // What does not match has none of the values.
         Target::Text(_) if matches!(kind, Kind::Absent | Kind::Nested) => {}
         Target::Text(format) => drop(format.parse(text, draft)),
