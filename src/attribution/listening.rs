@@ -20,12 +20,13 @@ pub enum Listening {
     Progressive(Progress),
 }
 
-/// The hundredths of the content that a session received.
+/// The hundredths of the content that a session received: a bit for each bin that is covered, and in the highest eight bits
+/// the bin of the last byte, counted from 1. One number, for it is copied with each change of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    covered: u128,
-    furthest: Option<u8>,
-}
+pub struct Progress(u128);
+
+const COVERED: u128 = (1 << BINS) - 1;
+const FURTHEST: u32 = 120;
 
 /// What bulk is told by.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,10 +53,10 @@ impl Progress {
     /// less than 100 bytes has no bins.
     pub fn of(coverage: &Coverage, audio_start: u64, size: u64) -> Self {
         let content = size.saturating_sub(audio_start);
-        let mut progress = Self::default();
         if content < BINS.into() {
-            return progress;
+            return Self::default();
         }
+        let (mut covered, mut furthest) = (0, 0);
         for range in coverage.iter().map(|range| range.clipped(audio_start, size)).filter(|it| !it.is_empty())
         {
             let (start, end) = (range.start - audio_start, range.end - audio_start);
@@ -64,21 +65,21 @@ impl Progress {
             let (begun, begun_at_next) = hundredths(end, content);
             let ended = if end == content { BINS } else { begun_at_next - 1 };
             if first < ended {
-                progress.covered |= (u128::MAX >> (128 - u32::from(ended))) & (u128::MAX << first);
+                covered |= (u128::MAX >> (128 - u32::from(ended))) & (u128::MAX << first);
             }
-            progress.furthest = Some(begun - 1);
+            furthest = begun;
         }
-        progress
+        Self(covered | u128::from(furthest) << FURTHEST)
     }
 
     /// Whether every byte of the bin was received.
     pub fn covers(&self, bin: u8) -> bool {
-        self.covered >> bin & 1 == 1
+        (self.0 & COVERED) >> bin & 1 == 1
     }
 
     /// The bins covered here and not in the other, those that follow one another together: nearly always one run.
     pub fn beyond(self, other: Self) -> impl Iterator<Item = Range<u8>> {
-        let mut bits = self.covered & !other.covered;
+        let mut bits = self.0 & !other.0 & COVERED;
         std::iter::from_fn(move || {
             if bits == 0 {
                 return None;
@@ -93,7 +94,7 @@ impl Progress {
 
     /// The bin of the last byte of content; None where nothing of the content is known to be received.
     pub fn furthest(&self) -> Option<u8> {
-        self.furthest
+        u8::try_from(self.0 >> FURTHEST).expect("eight bits are left").checked_sub(1)
     }
 }
 
@@ -198,7 +199,7 @@ mod tests {
         #[test]
         fn bins_beyond_another_are_in_runs(a in 0_u128..1 << 100, b in 0_u128..1 << 100, all: bool) {
             let a = if all { (1 << 100) - 1 } else { a };
-            let [a, b] = [a, b].map(|covered| Progress { covered, furthest: None });
+            let [a, b] = [a, b].map(Progress);
             let expected: Vec<u8> = (0..BINS).filter(|bin| a.covers(*bin) && !b.covers(*bin)).collect();
             let runs: Vec<_> = a.beyond(b).collect();
             prop_assert!(runs.windows(2).all(|pair| pair[0].end < pair[1].start), "{runs:?}");
