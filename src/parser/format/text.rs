@@ -203,8 +203,11 @@ impl Search<'_, '_> {
                 let missing = strictness == Strictness::Missing || !required;
                 let mut parts = None;
                 let accepted = column.accepts(shape, self.format.value(delimited, text), missing, &mut parts);
-                let other = self.start.filter(|(at, _)| *at != index);
-                self.start = parts.map(|parts| (index, parts)).or(other);
+                if let Some(parts) = parts {
+                    self.start = Some((index, parts));
+                } else if self.start.is_some_and(|(at, _)| at == index) {
+                    self.start = None;
+                }
                 accepted
             }
         }
@@ -255,7 +258,8 @@ fn ends_in_escape(text: &[u8]) -> bool {
 }
 
 fn has_escaped_quote(text: &[u8]) -> bool {
-    memchr::memmem::find(text, br#"\""#).is_some()
+    // Nearly none has a backslash, and looking for one byte needs no preparation.
+    memchr::memchr(b'\\', text).is_some_and(|at| memchr::memmem::find(&text[at..], br#"\""#).is_some())
 }
 
 /// A time that begins with a bracket ends with one.
