@@ -7,10 +7,11 @@
 //! With rotation, the key changes at midnight UTC every so many days, by the day the request began: a day's sessions
 //! are never split, but listeners of before and after a change cannot be told to be the same.
 
-use std::hash::Hasher;
+use std::hash::{BuildHasher, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU16;
 
+use foldhash::fast::FixedState;
 use siphasher::sip::SipHasher13;
 use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher128};
 
@@ -22,6 +23,11 @@ pub type Secret = [u8; 16];
 /// A user agent's bytes, hashed once and remembered with its classification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AgentDigest([u64; 2]);
+
+/// A hash of a user agent's bytes to find it again by, at a quarter of the price of a digest. Keyed, so that nobody can aim
+/// at one; of 500,000 no two have the same but by a chance of one in 10²⁷.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u64; 2]);
 
 /// An address as it is compared with lists and counted: never an IPv6-mapped IPv4 one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +64,8 @@ pub struct ListenerKeys {
     secret: Secret,
     rotation_days: Option<NonZeroU16>,
     current: Key,
+    /// Of fingerprints.
+    hashers: [FixedState; 2],
 }
 
 /// The key of the period looked at last; deriving one is as dear as hashing a listener.
@@ -77,7 +85,11 @@ impl Key {
 
 impl ListenerKeys {
     pub fn new(secret: Secret, rotation_days: Option<NonZeroU16>) -> Self {
-        Self { secret, rotation_days, current: Key::derive(&secret, 0) }
+        let seed = |half: u8| {
+            SipHasher13::new_with_key(&secret).hash(&[b"castmeter fingerprint ", &[half][..]].concat())
+        };
+        let hashers = [0, 1].map(|half| FixedState::with_seed(seed(half)));
+        Self { secret, rotation_days, current: Key::derive(&secret, 0), hashers }
     }
 
     /// The key in use changes with the next listener that is asked for.
@@ -89,6 +101,10 @@ impl ListenerKeys {
     pub fn agent(&self, user_agent: &[u8]) -> AgentDigest {
         let hash = SipHasher128::new_with_key(&self.secret).hash(user_agent);
         AgentDigest([hash.h1, hash.h2])
+    }
+
+    pub fn fingerprint(&self, user_agent: &[u8]) -> Fingerprint {
+        Fingerprint([0, 1].map(|half| self.hashers[half].hash_one(user_agent)))
     }
 
     pub fn listener(&mut self, address: ClientAddress, agent: AgentDigest, day: UtcDay) -> ListenerKey {

@@ -1,4 +1,4 @@
-//! What is known of a user agent, looked up once and remembered by its bytes.
+//! What is known of a user agent, looked up once and remembered by a hash of its bytes, which are long and in no cache.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::agent::{Agent, AgentTable, DeviceClass};
 use super::labels::LabelSet;
-use super::listener::{AgentDigest, ListenerKeys};
+use super::listener::{AgentDigest, Fingerprint, ListenerKeys};
 use crate::units::{AgentId, LabelId};
 
 /// User agents remembered at the most; past that all are forgotten and learnt again.
@@ -38,7 +38,7 @@ pub struct AgentNames {
 pub struct UserAgents {
     table: Arc<AgentTable>,
     blocked: Vec<String>,
-    known: HashMap<Box<[u8]>, KnownAgent>,
+    known: HashMap<Fingerprint, KnownAgent>,
     /// Distinct classifications, by [`AgentId`]. Far fewer than user agents.
     agents: Vec<Classified>,
     /// Those that the table in use may give again.
@@ -86,7 +86,8 @@ impl UserAgents {
 
     /// An absent user agent is an empty one. Rules are interned in `rules`.
     pub fn look_up(&mut self, user_agent: &[u8], keys: &ListenerKeys, rules: &mut LabelSet) -> KnownAgent {
-        if let Some(known) = self.known.get(user_agent) {
+        let fingerprint = keys.fingerprint(user_agent);
+        if let Some(known) = self.known.get(&fingerprint) {
             return *known;
         }
         let agent = self.table.classify(user_agent);
@@ -100,7 +101,7 @@ impl UserAgents {
         if self.known.len() >= MAX_REMEMBERED {
             self.known.clear();
         }
-        self.known.insert(user_agent.into(), known);
+        self.known.insert(fingerprint, known);
         known
     }
 
