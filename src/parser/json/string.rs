@@ -9,12 +9,7 @@ use crate::parser::value::{Kind, Value};
 /// A string with its quotes. Escapes are checked here, so that undoing them cannot fail.
 #[inline(always)]
 pub(super) fn string(input: &[u8]) -> Option<(&[u8], Value<'_>)> {
-    after_quote(input.strip_prefix(b"\"")?)
-}
-
-/// As above, of which the first quote was seen.
-#[inline(always)]
-pub(super) fn after_quote(input: &[u8]) -> Option<(&[u8], Value<'_>)> {
+    let input = input.strip_prefix(b"\"")?;
     let end = special(input)?;
     let (text, rest) = input.split_at_checked(end)?;
     let (mark, rest) = rest.split_first()?;
