@@ -177,6 +177,7 @@ mod tests {
         let mut one = ListenerKeys::new([1; 16], None);
         let mut two = ListenerKeys::new([2; 16], None);
         assert_ne!(key(&mut one, "192.0.2.1", "x", 0), key(&mut two, "192.0.2.1", "x", 0));
+        assert_ne!(one.fingerprint(b"x"), two.fingerprint(b"x"));
     }
 
     #[test]

@@ -156,6 +156,7 @@ mod tests {
             ("Googlebot/2.1 (+http://www.google.com/bot.html)", Some(": Googlebot"), None),
             ("Something nobody ever saw", None, None),
             ("EvilPlayer/1.0", None, Some("lists.blocked_agents: Evil")),
+            ("GoodPlayer/1.0", None, None),
             ("", Some("no user agent"), None),
         ] {
             let first = agents.look_up(agent.as_bytes(), &keys, &mut rules);
