@@ -2,13 +2,14 @@
 //!
 //! A network is all of an IPv4 address, or the first 64 bits of an IPv6 address; `::ffff:a.b.c.d` is first turned
 //! back into its IPv4 address, else all such clients would share one network. This is the only file that sees
-//! addresses: what leaves it are SipHash-1-3 values under a secret that stays in the data folder.
+//! addresses: what leaves it is made of SipHash-1-3 values under a secret that stays in the data folder. A line's network
+//! is hashed once, and what follows from it, the listener and what the older way counts, takes a few multiplications.
 //!
 //! With rotation, the key changes at midnight UTC every so many days, by the day the request began: a day's sessions
 //! are never split, but listeners of before and after a change cannot be told to be the same.
 
 use std::hash::{BuildHasher, Hasher};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use foldhash::fast::FixedState;
@@ -42,20 +43,50 @@ impl ClientAddress {
         self.0
     }
 
-    /// The network's bytes; IPv4 and IPv6 ones differ in length, so they never collide.
-    pub(super) fn network(self) -> ([u8; 8], usize) {
-        let mut bytes = [0; 8];
+    /// The bits of the network.
+    pub(super) fn network(self) -> u64 {
         match self.0 {
-            IpAddr::V4(address) => {
-                bytes[..4].copy_from_slice(&address.octets());
-                (bytes, 4)
-            }
-            IpAddr::V6(address) => {
-                bytes.copy_from_slice(&address.octets()[..8]);
-                (bytes, 8)
-            }
+            IpAddr::V4(address) => address.to_bits().into(),
+            IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
         }
     }
+}
+
+/// An address as counting sees it: its network, hashed under the key of a period, and where in the network it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Client {
+    network: [u64; 2],
+    /// The other half of an IPv6 address.
+    interface: u64,
+}
+
+impl Client {
+    /// Two hashes that know nothing of each other, added bit by bit, are as good as one of both. The sum is then mixed, by
+    /// steps that could be undone and so make no two keys the same: as it is, it would show which listeners share a network.
+    pub fn listener(self, AgentDigest(agent): AgentDigest) -> ListenerKey {
+        let wide = |[low, high]: [u64; 2]| u128::from(high) << 64 | u128::from(low);
+        let mut key = wide(self.network) ^ wide(agent);
+        for _ in 0..2 {
+            key = key.wrapping_mul(MIXER);
+            key ^= key >> 64;
+        }
+        ListenerKey([key as u64, (key >> 64) as u64])
+    }
+
+    /// One full address asking for one episode: what the older way of counting calls distinct.
+    pub fn address(self, episode: EpisodeId) -> u64 {
+        let [low, high] = self.network;
+        let product = u128::from(low ^ self.interface) * u128::from(high ^ spread(episode.0));
+        product as u64 ^ (product >> 64) as u64
+    }
+}
+
+/// Odd, its bits as good as random: the golden ratio's first 128.
+const MIXER: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+
+/// A number in all bits.
+fn spread(number: u32) -> u64 {
+    u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// The keyed hashes. Everything they give is a pure function of the secret and the arguments.
@@ -79,7 +110,11 @@ struct Key {
 impl Key {
     fn derive(secret: &Secret, period: i32) -> Self {
         let secret = derive(secret, period);
-        Self { period, secret, id: KeyId(SipHasher13::new_with_key(&secret).hash(b"castmeter key id")) }
+        Self {
+            period,
+            secret,
+            id: KeyId(SipHasher13::new_with_key(&secret).hash(b"castmeter listener key id")),
+        }
     }
 }
 
@@ -107,36 +142,24 @@ impl ListenerKeys {
         Fingerprint([0, 1].map(|half| self.hashers[half].hash_one(user_agent)))
     }
 
-    pub fn listener(&mut self, address: ClientAddress, agent: AgentDigest, day: UtcDay) -> ListenerKey {
+    /// As the key of that day's period makes it.
+    pub fn client(&mut self, address: ClientAddress, day: UtcDay) -> Client {
         let period = self.rotation_days.map_or(0, |days| day.0.div_euclid(days.get().into()));
         if self.current.period != period {
             self.current = Key::derive(&self.secret, period);
         }
-        let (network, length) = address.network();
-        let mut message = [0; 25];
-        message[..8].copy_from_slice(&network);
-        message[8] = length as u8;
-        message[9..17].copy_from_slice(&agent.0[0].to_le_bytes());
-        message[17..].copy_from_slice(&agent.0[1].to_le_bytes());
-        let hash = SipHasher128::new_with_key(&self.current.secret).hash(&message);
-        ListenerKey([hash.h1, hash.h2])
+        let hasher = SipHasher128::new_with_key(&self.current.secret);
+        // Those of IPv4 and IPv6 differ in length, which the hash knows.
+        let (hash, interface) = match address.0 {
+            IpAddr::V4(address) => (hasher.hash(&address.octets()), 0),
+            IpAddr::V6(v6) => (hasher.hash(&address.network().to_be_bytes()), v6.to_bits() as u64),
+        };
+        Client { network: [hash.h1, hash.h2], interface }
     }
 
-    /// Of the key that the last listener was hashed under.
+    /// Of the key that the last client was hashed under.
     pub fn key_id(&self) -> KeyId {
         self.current.id
-    }
-
-    /// One full address asking for one episode: what the older way of counting calls distinct.
-    pub fn address(&self, address: ClientAddress, episode: EpisodeId) -> u64 {
-        let bytes = match address.0 {
-            IpAddr::V4(v4) => Ipv4Addr::to_ipv6_mapped(&v4).octets(),
-            IpAddr::V6(v6) => Ipv6Addr::octets(&v6),
-        };
-        let mut message = [0; 20];
-        message[..16].copy_from_slice(&bytes);
-        message[16..].copy_from_slice(&episode.0.to_le_bytes());
-        SipHasher13::new_with_key(&self.secret).hash(&message)
     }
 }
 
@@ -154,7 +177,7 @@ mod tests {
 
     fn key(keys: &mut ListenerKeys, address: &str, agent: &str, day: i32) -> ListenerKey {
         let digest = keys.agent(agent.as_bytes());
-        keys.listener(ClientAddress::new(address.parse().unwrap()), digest, UtcDay(day))
+        keys.client(ClientAddress::new(address.parse().unwrap()), UtcDay(day)).listener(digest)
     }
 
     #[test]
@@ -170,6 +193,17 @@ mod tests {
         assert!(same(("2001:db8:1:2::1", "x"), ("2001:db8:1:2:ffff::9", "x")));
         assert!(!same(("2001:db8:1:2::1", "x"), ("2001:db8:1:3::1", "x")));
         assert!(!same(("192.0.2.1", ""), ("c000:201::", "")));
+    }
+
+    #[test]
+    fn keys_do_not_show_who_shares_a_network() {
+        let mut keys = ListenerKeys::new([7; 16], None);
+        let mut difference = |network| {
+            let [one, other] = ["x", "y"].map(|agent| key(&mut keys, network, agent, 0).0);
+            [one[0] ^ other[0], one[1] ^ other[1]]
+        };
+        assert_ne!(difference("192.0.2.1")[0], difference("192.0.2.2")[0]);
+        assert_ne!(difference("192.0.2.1")[1], difference("192.0.2.2")[1]);
     }
 
     #[test]
@@ -192,9 +226,10 @@ mod tests {
 
     #[test]
     fn addresses_are_counted_whole_and_unmapped() {
-        let keys = ListenerKeys::new([7; 16], None);
-        let hash = |address: &str, episode| {
-            keys.address(ClientAddress::new(address.parse().unwrap()), EpisodeId(episode))
+        let mut keys = ListenerKeys::new([7; 16], None);
+        let mut hash = |address: &str, episode| {
+            let client = keys.client(ClientAddress::new(address.parse().unwrap()), UtcDay(0));
+            client.address(EpisodeId(episode))
         };
         assert_eq!(hash("::ffff:192.0.2.1", 1), hash("192.0.2.1", 1));
         assert_ne!(hash("2001:db8::1", 1), hash("2001:db8::2", 1));

@@ -35,7 +35,7 @@ impl Listeners {
     }
 
     pub fn key(&mut self, address: IpAddr, agent: AgentDigest, day: UtcDay) -> ListenerKey {
-        self.keys.listener(ClientAddress::new(address), agent, day)
+        self.keys.client(ClientAddress::new(address), day).listener(agent)
     }
 }
 

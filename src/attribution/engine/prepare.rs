@@ -9,7 +9,7 @@ use crate::attribution::checks::{check_response, is_datacenter, is_vpn};
 use crate::attribution::delivery::{Delivery, shown_size};
 use crate::attribution::exclusion::rule;
 use crate::attribution::fate::Reason;
-use crate::attribution::listener::ClientAddress;
+use crate::attribution::listener::{Client, ClientAddress};
 use crate::attribution::origin::Origin;
 use crate::attribution::outcome::{Exclusion, Receipt, Traffic};
 use crate::attribution::path::{percent_decoded, raw_path};
@@ -19,7 +19,7 @@ use crate::attribution::registry::Resolved;
 use crate::attribution::subscribers::{Reported, reported};
 use crate::attribution::user_agents::KnownAgent;
 use crate::event::{Malformed, Request};
-use crate::units::{AgentId, ByteCount, EpisodeId, KeyId, LabelId, ListenerKey, Timestamp, UtcDay, UtcHour};
+use crate::units::{AgentId, ByteCount, EpisodeId, KeyId, LabelId, ListenerKey, Timestamp, UtcHour};
 
 /// A line before it is counted. Holds until the rules or the catalogue change.
 #[derive(Clone, Copy, Debug)]
@@ -150,18 +150,19 @@ impl Engine {
         prepared.reason = check_target(resolved).or_else(|| check_response(request));
         let mut agent = None;
         if let Some(episode) = resolved.episode {
+            let client = self.keys.client(address, prepared.hour.day());
             if prepared.reason.is_none() {
                 let known = self.look_up(request);
                 let reason = self.check_client(request, address, &known);
                 prepared.reason = reason.or_else(|| self.check_time(request, episode));
                 agent = Some(known);
+                if prepared.reason.is_none() {
+                    prepared.listener = Some(self.listener(request, client, &known));
+                }
             }
             if request.body_bytes.0 > 0 && !matches!(request.status, 301 | 404) {
-                prepared.address_hash = Some(self.keys.address(address, episode));
+                prepared.address_hash = Some(client.address(episode));
             }
-        }
-        if let (Some(agent), None) = (agent, prepared.reason) {
-            prepared.listener = Some(self.listener(request, prepared.hour.day(), address, agent));
         }
         if self.detailed {
             self.add_details(request, address, agent, resolved.feed, prepared);
@@ -202,15 +203,9 @@ impl Engine {
         }
     }
 
-    fn listener(
-        &mut self,
-        request: &Request<'_>,
-        day: UtcDay,
-        address: ClientAddress,
-        agent: KnownAgent,
-    ) -> Listener {
+    fn listener(&self, request: &Request<'_>, client: Client, agent: &KnownAgent) -> Listener {
         Listener {
-            key: self.keys.listener(address, agent.digest, day),
+            key: client.listener(agent.digest),
             hashed_under: self.keys.key_id(),
             agent: agent.agent,
             origin: Origin::default(),
@@ -265,7 +260,7 @@ impl Engine {
             }
             None => {
                 let digest = self.look_up(request).digest;
-                let client = self.keys.listener(address, digest, request.start.day());
+                let client = self.keys.client(address, request.start.day()).listener(digest);
                 Err(client.0[0] ^ u64::from(feed.0).wrapping_mul(0x9e37_79b9_7f4a_7c15))
             }
         };

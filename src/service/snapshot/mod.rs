@@ -32,7 +32,7 @@ use crate::journal::JournalId;
 use crate::units::JournalPosition;
 
 /// The layout of a saved state. To be raised with every change of it; older ones are then passed over.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 
 /// What a snapshot must be of to be of use here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
