@@ -26,17 +26,17 @@ pub(super) fn plain(input: &[u8]) -> Option<usize> {
     special(input).filter(|end| input[*end] == b'"')
 }
 
-/// A string whose first quote was seen, and what follows its last. None also where there are escapes in it, or where
-/// the input ends soon behind it.
+/// What stands before the first quote or backslash, and all from that on. None also where the input ends soon behind it.
 #[inline(always)]
-pub(super) fn without_escapes(input: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut at = 0;
+pub(super) fn up_to_mark(input: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut rest = input;
     loop {
-        if let Some(marks) = NonZero::new(marks(input.get(at..)?.first_chunk()?)) {
-            let (text, rest) = input.split_at_checked(at + marks.trailing_zeros() as usize)?;
-            return Some((text, rest.strip_prefix(b"\"")?));
+        if let Some(marks) = NonZero::new(marks(rest.first_chunk()?)) {
+            let (_, rest) = rest.split_at_checked(marks.trailing_zeros() as usize)?;
+            let (text, _) = input.split_at_checked(input.len() - rest.len())?;
+            return Some((text, rest));
         }
-        at += WINDOW;
+        rest = &rest[WINDOW..];
     }
 }
 

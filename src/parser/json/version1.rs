@@ -7,7 +7,7 @@
 
 use std::hint::black_box;
 
-use super::string::without_escapes;
+use super::string::up_to_mark;
 use crate::event::{Defect, Malformed, Request, Text};
 use crate::parser::range::{content_range, requested_range};
 use crate::parser::time::from_microseconds;
@@ -23,47 +23,47 @@ pub(in crate::parser) fn version_1(line: &[u8]) -> Result<Request<'_>, Malformed
     let mut line = Unread(line);
     line.pass(br#"{"v":1,"id":""#)?;
     let id = line.text()?;
-    line.pass(br#","start_us":"#)?;
+    line.pass(br#"","start_us":"#)?;
     let start = from_microseconds(line.number()?).ok_or(LEFT)?;
     line.pass(br#","elapsed_us":"#)?;
     let elapsed_us = Some(line.number()?);
     line.pass(br#","ip":""#)?;
     let address = value::address(line.value()?).ok_or(LEFT)?;
-    line.pass(br#","method":""#)?;
+    line.pass(br#"","method":""#)?;
     let method = line.text()?;
-    line.pass(br#","host":""#)?;
+    line.pass(br#"","host":""#)?;
     let host = line.text()?;
-    line.pass(br#","url":""#)?;
+    line.pass(br#"","url":""#)?;
     let url = line.text()?.ok_or(LEFT)?;
-    line.pass(br#","range":""#)?;
+    line.pass(br#"","range":""#)?;
     let range = line.text()?.map(requested_range);
-    line.pass(br#","status":"#)?;
+    line.pass(br#"","status":"#)?;
     let status = line.number()?.try_into().map_err(|_| LEFT)?;
     line.pass(br#","body_bytes":"#)?;
     let body_bytes = ByteCount(value::storable(line.number()?).ok_or(LEFT)?);
     line.pass(br#","content_range":""#)?;
-    let content_range = content_range(line.value()?);
-    line.pass(br#","completed":"#)?;
+    let content_range = line.text()?.and_then(content_range);
+    line.pass(br#"","completed":"#)?;
     let completed = Some(line.boolean()?);
     line.pass(br#","ua":""#)?;
     let user_agent = line.text()?;
-    line.pass(br#","referer":""#)?;
+    line.pass(br#"","referer":""#)?;
     let referer = line.text()?;
-    line.pass(br#","country":""#)?;
+    line.pass(br#"","country":""#)?;
     let country = line.text()?.map_or(Country::UNKNOWN, Country::parse);
-    line.pass(br#","region":""#)?;
+    line.pass(br#"","region":""#)?;
     let region = line.text()?;
-    line.pass(br#","asn":"#)?;
+    line.pass(br#"","asn":"#)?;
     let asn = line.number()?.try_into().ok();
     line.pass(br#","proxy_type":""#)?;
     let proxy_type = line.text()?;
-    line.pass(br#","proxy_desc":""#)?;
+    line.pass(br#"","proxy_desc":""#)?;
     let proxy_description = line.text()?;
-    line.pass(br#","pop":""#)?;
+    line.pass(br#"","pop":""#)?;
     let pop = line.text()?;
-    line.pass(br#","state":""#)?;
+    line.pass(br#"","state":""#)?;
     let cache_state = line.text()?;
-    line.pass(br#","edge":"#)?;
+    line.pass(br#"","edge":"#)?;
     let edge = Some(line.boolean()?);
     line.pass(br#","inner":"#)?;
     let inner = Some(line.boolean()?);
@@ -108,10 +108,10 @@ impl<'a> Unread<'a> {
         Ok(())
     }
 
-    /// A string whose first quote was passed, and its last quote.
+    /// A string whose first quote was passed. That it ends by a quote is for the next key to find.
     #[inline(always)]
     fn value(&mut self) -> Result<&'a [u8], Malformed> {
-        let (value, rest) = without_escapes(self.0).ok_or(LEFT)?;
+        let (value, rest) = up_to_mark(self.0).ok_or(LEFT)?;
         // Hidden from the compiler how far this is in the line: it would carry that along as a sum of all lengths.
         self.0 = black_box(rest);
         Ok(value)
@@ -120,6 +120,10 @@ impl<'a> Unread<'a> {
     /// As above, unless what it says means absent.
     #[inline(always)]
     fn text(&mut self) -> Result<Option<Text<'a>>, Malformed> {
+        // In many is nothing to be looked for.
+        if self.0.first() == Some(&b'"') {
+            return Ok(None);
+        }
         self.value().map(present)
     }
 
