@@ -1,9 +1,8 @@
 //! Exact distinct counts per day or hour: has this hash been seen in this bucket before?
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::open::Open;
 use super::saved;
 use super::slots::Slots;
 use crate::units::{EpisodeId, ListenerKey, UtcDay, UtcHour};
@@ -34,7 +33,7 @@ struct Hashes(Slots);
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Distinct {
     granularity: Granularity,
-    buckets: BTreeMap<UtcHour, Hashes>,
+    buckets: Open<UtcHour, Hashes>,
 }
 
 impl Hashes {
@@ -63,27 +62,27 @@ impl<'de> Deserialize<'de> for Hashes {
 
 impl Distinct {
     pub fn new(granularity: Granularity) -> Self {
-        Self { granularity, buckets: BTreeMap::new() }
+        Self { granularity, buckets: Open::default() }
     }
 
     /// True the first time in the bucket.
     pub fn insert(&mut self, hour: UtcHour, hash: u64) -> bool {
-        self.buckets.entry(self.granularity.bucket(hour)).or_default().insert(hash)
+        self.buckets.entry(self.granularity.bucket(hour)).insert(hash)
     }
 
     /// Reads what [`Distinct::insert`] will read.
     pub fn touch(&self, hour: UtcHour, hash: u64) {
-        if let Some(Hashes(slots)) = self.buckets.get(&self.granularity.bucket(hour)) {
+        if let Some(Hashes(slots)) = self.buckets.get(self.granularity.bucket(hour)) {
             slots.touch(hash);
         }
     }
 
     pub fn table_bytes(&self) -> usize {
-        self.buckets.values().map(|hashes| hashes.0.allocated_bytes()).sum()
+        self.buckets.iter().map(|(_, hashes)| hashes.0.allocated_bytes()).sum()
     }
 
     pub fn close(&mut self, open_from: UtcDay) {
-        self.buckets = self.buckets.split_off(&open_from.first_hour());
+        self.buckets.close(open_from.first_hour());
     }
 }
 

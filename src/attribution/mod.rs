@@ -24,6 +24,7 @@ mod labels;
 mod listener;
 mod listening;
 mod networks;
+mod open;
 mod origin;
 mod outcome;
 mod path;

@@ -1,7 +1,6 @@
 //! Sessions whose window is the UTC day of the request's start: one table a day, dropped whole when it closes.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -9,6 +8,7 @@ use super::{Change, Contribution, Joined, Place, Rejudge, Rules, Times, Visit};
 use crate::attribution::compact::U40;
 use crate::attribution::coverage::Precision;
 use crate::attribution::labels::LabelSet;
+use crate::attribution::open::Open;
 use crate::attribution::origin::Origin;
 use crate::attribution::saved;
 use crate::attribution::slots::{Slots, prefetch};
@@ -18,7 +18,7 @@ use crate::units::{AgentId, EpisodeId, ListenerKey, Timestamp, UtcDay};
 /// Open sessions by day.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct CalendarSessions {
-    days: BTreeMap<UtcDay, Day>,
+    days: Open<UtcDay, Day>,
 }
 
 /// The sessions of a day, in the order of their first lines. The index has a few bytes a session for its free places,
@@ -161,11 +161,11 @@ impl Day {
 
 impl CalendarSessions {
     pub fn touch(&self, listener: ListenerKey, episode: EpisodeId, day: UtcDay) {
-        self.days.get(&day).into_iter().for_each(|day| day.index.touch(hash(listener, episode)));
+        self.days.get(day).into_iter().for_each(|day| day.index.touch(hash(listener, episode)));
     }
 
     pub fn find(&self, listener: ListenerKey, episode: EpisodeId, day: UtcDay) -> Option<Place> {
-        self.days.get(&day)?.find(listener, episode)
+        self.days.get(day)?.find(listener, episode)
     }
 
     pub fn join(
@@ -177,7 +177,7 @@ impl CalendarSessions {
         changes: &mut Vec<Change>,
     ) -> Joined {
         let day = visit.start.day();
-        let sessions = self.days.entry(day).or_default();
+        let sessions = self.days.entry(day);
         let found = place.and_then(|place| sessions.at(place, visit)).map(|place| (place, false));
         let (Place(at), is_new) = found.unwrap_or_else(|| sessions.find_or_insert(visit));
         let session = &mut sessions.sessions[at as usize];
@@ -199,7 +199,7 @@ impl CalendarSessions {
     }
 
     pub fn close(&mut self, open_from: UtcDay) {
-        self.days = self.days.split_off(&open_from);
+        self.days.close(open_from);
     }
 
     pub fn rejudge(&mut self, rejudge: Rejudge<'_>, changes: &mut Vec<Change>) {
@@ -214,12 +214,14 @@ impl CalendarSessions {
     }
 
     pub fn len(&self) -> usize {
-        self.days.values().map(|day| day.sessions.len()).sum()
+        self.days.iter().map(|(_, day)| day.sessions.len()).sum()
     }
 
     pub fn table_bytes(&self) -> usize {
-        let bytes = |day: &Day| day.sessions.capacity() * size_of::<Session>() + day.index.allocated_bytes();
-        self.days.values().map(bytes).sum()
+        let bytes = |(_, day): &(UtcDay, Day)| {
+            day.sessions.capacity() * size_of::<Session>() + day.index.allocated_bytes()
+        };
+        self.days.iter().map(bytes).sum()
     }
 }
 
