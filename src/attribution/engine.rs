@@ -135,7 +135,9 @@ impl Engine {
         let mut prepared = Prepared::new(Found::Request);
         self.prepare(line, receipt, &mut prepared);
         let place = self.find_session(&prepared);
-        self.count_line(&prepared, place, receipt)
+        let mut outcome = Outcome::of_repeat(prepared.hour, prepared.ended, prepared.body_bytes);
+        self.count_line(&prepared, place, receipt, &mut outcome);
+        outcome
     }
 
     /// Counts lines that came in together, in their order, which is faster than one by one. Each is given to `parse`, and
@@ -181,7 +183,8 @@ impl Engine {
                 *place = self.find_session(line);
             }
             for (place, line) in places.iter().zip(together) {
-                let outcome = self.count_line(line, *place, receipt);
+                let mut outcome = Outcome::of_repeat(line.hour, line.ended, line.body_bytes);
+                self.count_line(line, *place, receipt, &mut outcome);
                 each(&outcome, &self.changes);
             }
         }
@@ -201,35 +204,27 @@ impl Engine {
         self.sessions.find(line.listener.as_ref()?.key, line.episode?, line.hour.day())
     }
 
-    fn count_line(&mut self, line: &Prepared, place: Option<Place>, receipt: Receipt) -> Outcome {
+    /// `outcome` is that of a repeat, to be changed to what the line is; written where it stays, for it is large.
+    fn count_line(&mut self, line: &Prepared, place: Option<Place>, receipt: Receipt, outcome: &mut Outcome) {
         self.changes.clear();
-        let Prepared { start, hour, ended, body_bytes, id, found, .. } = *line;
-        if let Found::Malformed(malformed) = found {
-            return malformed_outcome(malformed, receipt);
-        }
-        if self.watermark.is_some() && start > receipt.at.plus(MAX_AHEAD) {
-            return malformed_outcome(Defect::BadTime.into(), receipt);
-        }
-        let is_seen = id.is_some_and(|id| self.seen.check(id, receipt.at));
-        let mut outcome = Outcome {
-            fate: Fate::Ignored(Reason::Redelivered),
-            hour,
-            ended: Some(ended),
-            episode: None,
-            body_bytes,
-            older_way: None,
-            session: None,
-            exclusion: None,
-            traffic: None,
-            feed: None,
+        let is_ahead = || self.watermark.is_some() && line.start > receipt.at.plus(MAX_AHEAD);
+        let malformed = match line.found {
+            Found::Malformed(malformed) => Some(malformed),
+            _ => is_ahead().then_some(Defect::BadTime.into()),
         };
-        match found {
+        if let Some(Malformed { defect, start }) = malformed {
+            outcome.fate = Fate::Malformed(defect);
+            outcome.hour = start.unwrap_or(receipt.at).hour();
+            (outcome.ended, outcome.body_bytes) = (None, ByteCount::ZERO);
+            return;
+        }
+        let is_seen = line.id.is_some_and(|id| self.seen.check(id, receipt.at));
+        match line.found {
             Found::Repeat(reason) => outcome.fate = Fate::Ignored(reason),
-            Found::Request if !is_seen => self.count_request(line, place, &mut outcome),
+            Found::Request if !is_seen => self.count_request(line, place, outcome),
             _ => {}
         }
-        self.advance(start, receipt);
-        outcome
+        self.advance(line.start, receipt);
     }
 
     /// Of a closed day no table changes but that of fates.
@@ -401,20 +396,5 @@ impl Engine {
             self.listeners.close(open_from);
             self.feed_clients.close(open_from);
         }
-    }
-}
-
-fn malformed_outcome(malformed: Malformed, receipt: Receipt) -> Outcome {
-    Outcome {
-        fate: Fate::Malformed(malformed.defect),
-        hour: malformed.start.unwrap_or(receipt.at).hour(),
-        ended: None,
-        episode: None,
-        body_bytes: ByteCount::ZERO,
-        older_way: None,
-        session: None,
-        exclusion: None,
-        traffic: None,
-        feed: None,
     }
 }

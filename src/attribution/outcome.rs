@@ -38,6 +38,24 @@ pub struct Outcome {
     pub feed: Option<FeedVisit>,
 }
 
+impl Outcome {
+    /// Of a line that came before, as nothing more is told of it.
+    pub(super) fn of_repeat(hour: UtcHour, ended: Timestamp, body_bytes: ByteCount) -> Self {
+        Self {
+            fate: Fate::Ignored(Reason::Redelivered),
+            hour,
+            ended: Some(ended),
+            episode: None,
+            body_bytes,
+            older_way: None,
+            session: None,
+            exclusion: None,
+            traffic: None,
+            feed: None,
+        }
+    }
+}
+
 /// Why, and by which rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exclusion {

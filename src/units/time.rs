@@ -149,7 +149,8 @@ impl UtcHour {
     }
 
     pub fn day(self) -> UtcDay {
-        UtcDay(self.0.div_euclid(24))
+        // As above, of what most hours are: not before 1970.
+        UtcDay(u32::try_from(self.0).map_or_else(|_| self.0.div_euclid(24), |hours| (hours / 24) as i32))
     }
 }
 
