@@ -14,12 +14,13 @@ pub fn raw_path(url: &[u8]) -> &[u8] {
     &url[..memchr::memchr(b'?', url).unwrap_or(url.len())]
 }
 
+/// Whether the URL is a path as it is decoded: nearly all have neither a query nor an escape.
+pub fn is_decoded_path(url: &[u8]) -> bool {
+    url.first() == Some(&b'/') && memchr::memchr2(b'?', b'%', url).is_none()
+}
+
 /// The path of a URL, decoded; `room` is for one with escapes.
 pub fn decoded_path<'a>(url: &'a [u8], room: &'a mut Vec<u8>) -> &'a [u8] {
-    // Nearly all have neither a query nor an escape.
-    if url.first() == Some(&b'/') && memchr::memchr2(b'?', b'%', url).is_none() {
-        return url;
-    }
     let path = raw_path(url);
     if memchr::memchr(b'%', path).is_none() {
         return path;

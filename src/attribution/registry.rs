@@ -6,13 +6,14 @@
 //! A host is compared only where the catalogue's entry has one and the line has one too. Episodes are never taken out:
 //! one that vanishes from the catalogue is still being fetched. Ids are given out in order and never reused.
 
-use std::mem;
+use std::{iter, mem};
 
+use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::episode::Episode;
-use super::path::{decoded_path, derived_slugs, percent_decoded, raw_path};
+use super::path::{decoded_path, derived_slugs, is_decoded_path, percent_decoded, raw_path};
 use super::verdict::FileFacts;
 use crate::units::{EpisodeId, ShowId, Timestamp};
 
@@ -44,7 +45,7 @@ pub struct Registry {
     episodes: Vec<Episode>,
     /// What counting reads of each episode, apart from its texts so that it stays in the cache.
     facts: Vec<Facts>,
-    by_path: HashMap<Box<[u8]>, Vec<Place>>,
+    by_path: HashMap<Box<[u8]>, Places>,
     by_slug: HashMap<(String, String), EpisodeId>,
     /// Slugs of the shows, indexed by [`ShowId`].
     shows: Vec<String>,
@@ -61,7 +62,38 @@ struct Place {
     episode: EpisodeId,
 }
 
+/// The episodes of one path, the newest first. Nearly all paths have one, which is found without looking elsewhere.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Places {
+    newest: Place,
+    older: Vec<Place>,
+}
+
+impl Places {
+    fn one(newest: Place) -> Self {
+        Self { newest, older: Vec::new() }
+    }
+
+    /// Takes a place in as the newest, or makes it that.
+    fn add(&mut self, place: Place) {
+        self.older.retain(|other| !other.is_same(&place));
+        let before = mem::replace(&mut self.newest, place);
+        if !before.is_same(&self.newest) {
+            self.older.insert(0, before);
+        }
+    }
+
+    fn served_by(&self, host: Option<&[u8]>) -> Option<EpisodeId> {
+        let mut places = iter::once(&self.newest).chain(&self.older);
+        places.find(|place| place.is_served_by(host)).map(|place| place.episode)
+    }
+}
+
 impl Place {
+    fn is_same(&self, other: &Self) -> bool {
+        (self.episode, &self.host) == (other.episode, &other.host)
+    }
+
     fn is_served_by(&self, host: Option<&[u8]>) -> bool {
         match (&self.host, host) {
             (Some(expected), Some(host)) => without_port(host).eq_ignore_ascii_case(expected.as_bytes()),
@@ -179,21 +211,30 @@ impl Registry {
     /// The newest episode of a path comes first.
     fn index(&mut self, id: EpisodeId, episode: &Episode) {
         let host = episode.host.as_deref().map(Box::from);
-        let places = self.by_path.entry(episode.path.as_bytes().into()).or_default();
-        places.retain(|place| place.episode != id || place.host != host);
-        places.insert(0, Place { host, episode: id });
+        let place = Place { host, episode: id };
+        match self.by_path.entry(episode.path.as_bytes().into()) {
+            Entry::Occupied(places) => places.into_mut().add(place),
+            Entry::Vacant(vacant) => drop(vacant.insert(Places::one(place))),
+        }
     }
 
     pub fn resolve(&mut self, url: &[u8], host: Option<&[u8]>) -> Resolved {
+        if is_decoded_path(url) {
+            return self.resolve_path(url, host);
+        }
         let mut room = mem::take(&mut self.room);
-        let path = decoded_path(url, &mut room);
+        let resolved = self.resolve_path(decoded_path(url, &mut room), host);
+        self.room = room;
+        resolved
+    }
+
+    fn resolve_path(&mut self, path: &[u8], host: Option<&[u8]>) -> Resolved {
         let feed = !self.feeds.is_empty() && self.feeds.contains(path);
         let mut is_unregistered = false;
         let episode = match self.by_path.get(path) {
-            Some(places) => places.iter().find(|place| place.is_served_by(host)).map(|place| place.episode),
+            Some(places) => places.served_by(host),
             None => self.derive(path, &mut is_unregistered),
         };
-        self.room = room;
         Resolved { feed, episode, is_unregistered }
     }
 
@@ -201,7 +242,7 @@ impl Registry {
         let Mode::Derived { max_episodes } = self.mode else { return None };
         let (show, slug) = derived_slugs(path)?;
         if let Some(&id) = self.by_slug.get(&(show.clone(), slug.clone())) {
-            self.by_path.insert(path.into(), vec![Place { host: None, episode: id }]);
+            self.by_path.insert(path.into(), Places::one(Place { host: None, episode: id }));
             return Some(id);
         }
         if self.episodes.len() >= max_episodes {
