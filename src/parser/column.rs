@@ -140,9 +140,9 @@ impl Column {
         match shape {
             Shape::Anything if self.content == Content::RequestLine => ends_in_protocol(text).is_some(),
             Shape::Anything | Shape::Query => true,
-            Shape::Name => !text.contains(&b'"'),
-            Shape::Word => !text.iter().any(|byte| *byte == b'"' || byte.is_ascii_whitespace()),
-            Shape::Decimal => text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'?')),
+            Shape::Name => !any(text, |byte| byte == b'"'),
+            Shape::Word => !any(text, |byte| byte == b'"' || byte.is_ascii_whitespace()),
+            Shape::Decimal => !any(text, |byte| !matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'?')),
             Shape::Exact => match &self.content {
                 Content::Start(pattern) => {
                     *parts = pattern.read(text);
@@ -156,6 +156,9 @@ impl Column {
 
     /// Puts a value into the draft. `parts` are those of the start, where they were read before.
     pub(super) fn put<'a>(&self, value: Value<'a>, parts: Option<Parts>, draft: &mut Draft<'a>) {
+        if let Content::Unused(_) = self.content {
+            return;
+        }
         let value = self.plain(value);
         match &self.content {
             Content::Unused(_) => {}
@@ -175,7 +178,16 @@ impl Column {
     }
 
     /// The value without quotes that are not its own, and what it stands for.
+    #[inline(always)]
     fn plain<'a>(&self, value: Value<'a>) -> Value<'a> {
+        if !self.unquoted && !self.escaped && self.substitutes.is_empty() {
+            value
+        } else {
+            self.undone(value)
+        }
+    }
+
+    fn undone<'a>(&self, value: Value<'a>) -> Value<'a> {
         let mut text = value.text;
         while self.unquoted
             && let [b'"', inner @ .., b'"'] = text
@@ -193,6 +205,12 @@ impl Column {
             Some(Substitute::False) => plain(b"false"),
         }
     }
+}
+
+/// Whether some byte is so. All are looked at, many at once: most texts are short, and none is found in nearly all.
+#[inline(always)]
+fn any(text: &[u8], is_so: impl Fn(u8) -> bool) -> bool {
+    text.iter().fold(false, |found, byte| found | is_so(*byte))
 }
 
 /// Whether a value that is there is one of those that `meaning` may have.
