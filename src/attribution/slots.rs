@@ -18,6 +18,9 @@ const fn is_full(len: usize, places: usize) -> bool {
 
 const FEWEST_PLACES: usize = 16;
 
+/// Of the processor's cache.
+const PLACES_A_LINE: usize = 64 / size_of::<u64>();
+
 /// Entries by their highest bits.
 #[derive(Clone, Debug, Default)]
 pub struct Slots {
@@ -54,9 +57,13 @@ impl Slots {
         }
     }
 
-    /// Fetches the place that entries with this hash begin at.
+    /// Fetches the place that entries with this hash begin at, and the next, for in a table that is nearly full some stand
+    /// there.
     pub fn touch(&self, hash: u64) {
-        self.places.get(self.home(hash)).into_iter().for_each(prefetch);
+        let home = self.home(hash);
+        for at in [home, home + PLACES_A_LINE - 1] {
+            self.places.get(at).into_iter().for_each(prefetch);
+        }
     }
 
     /// The first entry with the place of `hash` that `is_it`.
