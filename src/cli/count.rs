@@ -184,7 +184,7 @@ fn numbers(size: Option<u64>, sums: &EpisodeDay) -> [Value; 7] {
         sums.downloads.into(),
         sums.listeners.into(),
         sums.requests.into(),
-        sums.delivered_bytes.into(),
+        sums.delivered().into(),
         sums.body_bytes.into(),
         file_equivalents.into(),
         sums.addresses.into(),

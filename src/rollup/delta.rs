@@ -20,8 +20,9 @@ pub struct EpisodeDay {
     pub listeners: i64,
     /// Valid lines.
     pub requests: i64,
-    /// Bytes that sessions delivered, each byte of a file once a session.
-    pub delivered_bytes: i64,
+    /// Bytes that sessions delivered, each byte of a file once a session. Sessions take back what they added before: so
+    /// this is exact whatever lines claim, else it would depend on their order.
+    pub delivered_bytes: i128,
     /// The older way: body bytes of every line for the episode.
     pub body_bytes: i64,
     /// The older way: distinct addresses.
@@ -35,9 +36,14 @@ impl EpisodeDay {
         self.progressive_downloads = self.progressive_downloads.saturating_add(other.progressive_downloads);
         self.listeners = self.listeners.saturating_add(other.listeners);
         self.requests = self.requests.saturating_add(other.requests);
-        self.delivered_bytes = self.delivered_bytes.saturating_add(other.delivered_bytes);
+        self.delivered_bytes += other.delivered_bytes;
         self.body_bytes = self.body_bytes.saturating_add(other.body_bytes);
         self.addresses = self.addresses.saturating_add(other.addresses);
+    }
+
+    /// Bytes delivered, as tables show them: sums stop at 2⁶³ − 1.
+    pub fn delivered(&self) -> i64 {
+        self.delivered_bytes.clamp(i64::MIN.into(), i64::MAX.into()) as i64
     }
 
     pub fn is_zero(&self) -> bool {

@@ -45,7 +45,7 @@ impl Overview {
         for ((episode, _), change) in &gathered.episode_days {
             let row = self.of_episode(*episode);
             row.downloads += change.downloads;
-            row.delivered_bytes = row.delivered_bytes.saturating_add(change.delivered_bytes);
+            row.delivered_bytes = row.delivered_bytes.saturating_add(change.delivered());
             row.body_bytes = row.body_bytes.saturating_add(change.body_bytes);
         }
         for (TrafficKey { status, pop, cache_state, .. }, line) in &gathered.traffic {

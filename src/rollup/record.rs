@@ -84,7 +84,7 @@ pub(super) fn add_changes<P: Period>(sums: &mut impl Rows<P>, changes: &[Change]
 
 impl EpisodeDay {
     fn add_contribution(&mut self, contribution: &Contribution, sign: i64) {
-        self.delivered_bytes = self.delivered_bytes.saturating_add(sign * signed(contribution.delivered.0));
+        self.delivered_bytes += i128::from(sign) * i128::from(contribution.delivered.0);
         self.downloads += sign * i64::from(contribution.is_download);
         match contribution.listening {
             Some(Listening::Bulk) => self.bulk_downloads += sign,

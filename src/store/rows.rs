@@ -103,6 +103,17 @@ fn integers<'a, R>(rows: &[R], value: impl Fn(&R) -> i64) -> Column<'a> {
     Column::Integers(rows.iter().map(value).collect())
 }
 
+/// Where sums of bytes stop, in a change as in a row: at 9 petabytes, the last number before which JSON and floating-point
+/// numbers hold all. A row and a change, and a thousand rows, then never add up to more than 64 bits hold, whatever lines
+/// claim; beyond that a database gives an error, and a batch that cannot be stored would hold up all that follow. The
+/// statements have the same number.
+const MOST_BYTES: i64 = (1 << 53) - 1;
+
+fn bytes<'a, R, N: Into<i128>>(rows: &[R], value: impl Fn(&R) -> N) -> Column<'a> {
+    let most = i128::from(MOST_BYTES);
+    integers(rows, |row| value(row).into().clamp(-most, most) as i64)
+}
+
 fn sum(sum: &mut i64, change: &i64) {
     *sum += change;
 }
@@ -138,8 +149,8 @@ fn days<'a>(delta: &Delta, row: RowOf<'_>) -> Result<Sheet<'a>, StoreError> {
             integers(&rows, |row| row.1.progressive_downloads),
             integers(&rows, |row| row.1.listeners),
             integers(&rows, |row| row.1.requests),
-            integers(&rows, |row| row.1.delivered_bytes),
-            integers(&rows, |row| row.1.body_bytes),
+            bytes(&rows, |row| row.1.delivered_bytes),
+            bytes(&rows, |row| row.1.body_bytes),
             integers(&rows, |row| row.1.addresses),
         ],
     })
@@ -163,7 +174,7 @@ fn fates<'a>(delta: &Delta, sources: &'a [String]) -> Result<Sheet<'a>, StoreErr
             Column::Texts(rows.iter().map(|row| row.0.2.name().into()).collect()),
             Column::MaybeTexts(rows.iter().map(|row| row.0.2.reason()).collect()),
             integers(&rows, |row| row.1.requests),
-            integers(&rows, |row| row.1.body_bytes),
+            bytes(&rows, |row| row.1.body_bytes),
         ],
     })
 }
@@ -280,7 +291,7 @@ fn exclusions<'a>(commit: &Commit<'a>, row: RowOf<'_>) -> Result<Sheet<'a>, Stor
             Column::Texts(rows.iter().map(|row| row.0.2.name().into()).collect()),
             Column::Texts(rows.iter().map(|row| (*texts.value(row.0.3)).into()).collect()),
             integers(&rows, |row| row.1.requests),
-            integers(&rows, |row| row.1.body_bytes),
+            bytes(&rows, |row| row.1.body_bytes),
         ],
     })
 }
@@ -328,7 +339,7 @@ fn traffic<'a>(commit: &Commit<'a>, row: RowOf<'_>) -> Result<Sheet<'a>, StoreEr
             Column::Texts(rows.iter().map(|row| (*pops.value(row.0.3)).into()).collect()),
             Column::Texts(rows.iter().map(|row| (*states.value(row.0.4)).into()).collect()),
             integers(&rows, |row| row.1.requests),
-            integers(&rows, |row| row.1.body_bytes),
+            bytes(&rows, |row| row.1.body_bytes),
         ],
     })
 }

@@ -77,7 +77,7 @@ impl Run {
         let mut reach = HashMap::new();
         self.reach.clone().take(&mut reach);
         let day = |row: &EpisodeDay| {
-            [row.downloads, row.listeners, row.requests, row.delivered_bytes, row.body_bytes, row.addresses]
+            [row.downloads, row.listeners, row.requests, row.delivered(), row.body_bytes, row.addresses]
         };
         Tables {
             hours: changed(all.episode_hours.clone()),
@@ -373,7 +373,7 @@ fn delta() -> impl Strategy<Value = Delta> {
             downloads,
             listeners,
             requests,
-            delivered_bytes,
+            delivered_bytes: delivered_bytes.into(),
             body_bytes,
             addresses,
             bulk_downloads: downloads - listeners,

@@ -86,6 +86,27 @@ async fn go_on(setup: &Setup, lines: &[u8]) -> (Value, Value, usize) {
     (begun, replayed, passed_over)
 }
 
+/// Sums stop, not the service: a batch that no database takes would hold up all that come after it, at each start again.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_number_in_a_line_stops_the_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup::new(folder.path());
+    let claiming = |bytes: i64| {
+        let of = |url: &str| {
+            line(1, 1, "Overcast/3").replace("/show/1.mp3", url).replace("600000", &bytes.to_string())
+        };
+        [of("/show/1.mp3"), of("/nothing")].join("\n")
+    };
+    for bytes in [i64::MAX, 1, i64::MAX] {
+        let service = setup.start();
+        post(&service, claiming(bytes).as_bytes());
+        service.wait_for_lines(2);
+        assert!(service.stop().success());
+    }
+    let sums = tables(&setup.database_url()).await;
+    assert!(format!("{sums:?}").contains("9007199254740991"), "{sums:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn after_an_orderly_stop_nothing_is_replayed() {
     let folder = tempfile::tempdir().unwrap();

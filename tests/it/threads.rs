@@ -66,6 +66,29 @@ fn any_number_of_threads_counts_the_same() {
     }
 }
 
+/// A line that claims more than all that sums can hold, until another of its session shows the size of the file.
+#[test]
+fn what_is_taken_back_leaves_what_others_added() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = |address: &str, rest: &str| {
+        format!(
+            r#"{{"v":1,"start_us":1793833200000001,"ip":"192.0.2.{address}","url":"/p/one.mp3",{rest},"ua":"x"}}"#
+        )
+    };
+    let lines = [
+        line("1", r#""status":206,"body_bytes":9223372036854775807"#),
+        line("2", r#""status":200,"body_bytes":1000"#),
+        line("1", r#""status":206,"body_bytes":10,"content_range":"bytes 0-9/1500000""#),
+    ];
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        fs::write(folder.path().join("log"), order.map(|at| lines[at].clone()).join("\n")).unwrap();
+        for threads in ["--threads=1", "--threads=2"] {
+            let counted = count(folder.path(), &[threads]);
+            assert!(counted.contains(r#""bytes":1501000,"#), "{order:?} {threads}: {counted}");
+        }
+    }
+}
+
 #[test]
 fn threads_read_what_is_packed_and_tell_what_is_broken() {
     let folder = tempfile::tempdir().unwrap();

@@ -34,6 +34,7 @@ in_both!(
     migrating_again_changes_nothing,
     newer_schemas_are_refused_unless_compatible,
     a_large_delta,
+    sums_of_bytes_stop,
     reads,
 );
 
@@ -345,6 +346,40 @@ async fn a_large_delta(database: Database) {
     commit_next(&mut writer, &delta, &episodes).await.unwrap();
     commit_next(&mut writer, &delta, &episodes).await.unwrap();
     assert_eq!(tables(&database.url).await, expected(&[delta.clone(), delta], &episodes, &source_names()));
+}
+
+/// Whatever lines claim, in one commit or in many: a commit that fails would hold up all that come after it.
+async fn sums_of_bytes_stop(database: Database) {
+    const MOST: i64 = (1 << 53) - 1;
+    let mut writer = database.writer().await;
+    let episodes = [episode("a", "1")];
+    let claims = |bytes: i64| {
+        let mut delta = delta_of(EpisodeId(0), DAY, 1);
+        let day = delta.episode_days.row((EpisodeId(0), DAY));
+        (day.delivered_bytes, day.body_bytes) = (i128::from(bytes) * 4, bytes.max(0));
+        let lines = LineCount { requests: 1, body_bytes: bytes.max(0) };
+        *delta.fate_days.row((DAY, SourceId(0), Fate::Valid)) = lines;
+        delta.exclusions.values_mut().for_each(|row| *row = lines);
+        delta.traffic.values_mut().for_each(|row| *row = lines);
+        delta
+    };
+    for bytes in [i64::MAX, i64::MAX, 1] {
+        commit_next(&mut writer, &claims(bytes), &episodes).await.unwrap();
+        for column in ["delivered_bytes FROM episode_day", "body_bytes FROM episode_day"] {
+            assert_eq!(count(&database.url, &format!("SELECT {column}")).await, MOST, "{column}");
+        }
+        for table in ["fate_day", "exclusion_day", "traffic_slice", "episode_total"] {
+            assert_eq!(
+                count(&database.url, &format!("SELECT body_bytes FROM {table}")).await,
+                MOST,
+                "{table}"
+            );
+        }
+    }
+    for expected in [0, -MOST, -MOST] {
+        commit_next(&mut writer, &claims(i64::MIN), &episodes).await.unwrap();
+        assert_eq!(count(&database.url, "SELECT delivered_bytes FROM episode_day").await, expected);
+    }
 }
 
 async fn reads(database: Database) {

@@ -10,6 +10,6 @@ ON CONFLICT (episode_id, day, instance_id) DO UPDATE SET
     progressive_downloads = t.progressive_downloads + excluded.progressive_downloads,
     listeners = t.listeners + excluded.listeners,
     requests = t.requests + excluded.requests,
-    delivered_bytes = t.delivered_bytes + excluded.delivered_bytes,
-    body_bytes = t.body_bytes + excluded.body_bytes,
+    delivered_bytes = greatest(-9007199254740991, least(t.delivered_bytes + excluded.delivered_bytes, 9007199254740991)),
+    body_bytes = least(t.body_bytes + excluded.body_bytes, 9007199254740991),
     addresses = t.addresses + excluded.addresses
