@@ -1,9 +1,13 @@
 //! The elements of a JSON array, found by scanning.
 //!
 //! Strings and nesting are respected; nothing is checked, for the parser of the lines does that. A raw newline
-//! within a string cannot be: there the element was cut off, and the next begins after it.
+//! within a string cannot be: there the element was cut off, and the next begins after it. Nor can anything but a comma or
+//! the array's end stand on a line behind an element: it is the next one, so that lines of which the first happens to
+//! begin as an array does are not all taken for one.
 
 use memchr::memchr3;
+
+use super::splitter::End;
 
 /// How far into a body its first byte and what follows are looked for.
 const LOOK_AHEAD: usize = 1024;
@@ -61,13 +65,16 @@ pub(super) struct Scanner {
     in_string: bool,
     /// The last byte was a backslash within a string.
     escaped: bool,
+    /// An object or array was closed since the element began; and a line behind it.
+    closed: bool,
+    line_ended: bool,
     /// The array's end was seen.
     pub(super) ended: bool,
 }
 
 impl Scanner {
-    /// Where the current element ends in `input`; the byte there belongs to no element.
-    pub(super) fn end(&mut self, input: &[u8]) -> Option<usize> {
+    /// Where the current element ends in `input`.
+    pub(super) fn end(&mut self, input: &[u8]) -> Option<End> {
         let mut at = 0;
         while at < input.len() {
             if std::mem::take(&mut self.escaped) {
@@ -79,20 +86,27 @@ impl Scanner {
                     b'"' => self.in_string = false,
                     _ => {
                         *self = Self::default();
-                        return Some(at);
+                        return Some(End::at(at));
                     }
                 }
                 at += 1;
             } else {
                 match (input[at], self.depth) {
+                    (byte @ (b',' | b']'), 0) => {
+                        *self = Self { ended: byte == b']', ..Self::default() };
+                        return Some(End::at(at));
+                    }
+                    (b'\n', 0) => self.line_ended = self.closed,
+                    (byte, 0) if self.line_ended && !byte.is_ascii_whitespace() => {
+                        *self = Self::default();
+                        return Some(End::before(at));
+                    }
                     (b'"', _) => self.in_string = true,
                     (b'{' | b'[', _) => self.depth += 1,
-                    (b',', 0) => return Some(at),
-                    (b']', 0) => {
-                        self.ended = true;
-                        return Some(at);
+                    (b'}' | b']', depth) => {
+                        self.depth = depth.saturating_sub(1);
+                        self.closed |= self.depth == 0;
                     }
-                    (b'}' | b']', depth) => self.depth = depth.saturating_sub(1),
                     _ => {}
                 }
                 at += 1;

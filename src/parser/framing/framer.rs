@@ -10,7 +10,7 @@
 use memchr::memrchr;
 
 use super::Lines;
-use super::splitter::{Begin, Splitter};
+use super::splitter::{Begin, End, Splitter};
 
 /// Cuts a body into lines. See the module's head for what always holds.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl Framer {
                 self.keep(text);
                 return &[];
             };
-            (splitter, ended) = (within, kept + end + 1);
+            (splitter, ended) = (within, kept + end.next);
             if kept > self.max_line_bytes.saturating_add(1) {
                 // What is kept of the line is too long by itself, and all that will be given of it.
                 self.begin = splitter;
@@ -82,7 +82,7 @@ impl Framer {
             let (Begin::Line(input) | Begin::Unknown(input)) = begin;
             let end = match (begin, &mut splitter) {
                 (Begin::Unknown(_), _) => None,
-                (_, Splitter::Lines) => memrchr(b'\n', input),
+                (_, Splitter::Lines) => memrchr(b'\n', input).map(End::at),
                 _ => splitter.end(input),
             };
             let Some(end) = end else {
@@ -90,7 +90,7 @@ impl Framer {
                 self.keep(input);
                 return &text[..ended];
             };
-            ended = text.len() - input.len() + end + 1;
+            ended = text.len() - input.len() + end.next;
         }
     }
 

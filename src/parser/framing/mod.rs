@@ -10,7 +10,7 @@ mod array;
 mod framer;
 mod splitter;
 
-use splitter::{Begin, Splitter};
+use splitter::{Begin, End, Splitter};
 
 pub use framer::Framer;
 
@@ -44,9 +44,9 @@ impl<'a> Iterator for Lines<'a> {
             if input.is_empty() {
                 return None;
             }
-            let end = self.splitter.end(input).unwrap_or(input.len());
-            self.rest = input.get(end + 1..).unwrap_or_default();
-            let line = self.splitter.line(&input[..end], self.max_line_bytes);
+            let end = self.splitter.end(input).unwrap_or(End::before(input.len()));
+            self.rest = &input[end.next..];
+            let line = self.splitter.line(&input[..end.line], self.max_line_bytes);
             if line.is_some() {
                 return line;
             }
@@ -109,6 +109,8 @@ mod tests {
             ("[{\"long\":\"123456789012\"},{}]", &["!too_long", "{}"]),
             ("[{\"a\":\"open\n{\"b\":2},{}]", &["{\"a\":\"open", "{\"b\":2}", "{}"]),
             ("[{}}},{}]", &["{}}}", "{}"]),
+            ("[{\"a\":[1\n]}\n{}\r\n{}", &["{\"a\":[1\n]}", "{}", "{}"]),
+            ("[{}\n\n x{}\n , {}\n]\n{}", &["{}", "x{}", "{}", "{}"]),
         ] {
             assert_eq!(cut(body), expected, "{body:?}");
         }

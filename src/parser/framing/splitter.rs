@@ -28,6 +28,25 @@ pub(super) enum Begin<'a> {
     Unknown(&'a [u8]),
 }
 
+/// Where a line ends, and where what follows it begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    pub(super) line: usize,
+    pub(super) next: usize,
+}
+
+impl End {
+    /// By a byte that belongs to no line.
+    pub(super) fn at(line: usize) -> Self {
+        Self { line, next: line + 1 }
+    }
+
+    /// Because another line begins.
+    pub(super) fn before(next: usize) -> Self {
+        Self { line: next, next }
+    }
+}
+
 impl Splitter {
     /// For a body, which may be an array.
     pub(super) fn for_body() -> Self {
@@ -68,12 +87,12 @@ impl Splitter {
         }
     }
 
-    /// Where the line that was begun ends in `input`; the byte there belongs to no line.
+    /// Where the line that was begun ends in `input`.
     #[inline]
-    pub(super) fn end(&mut self, input: &[u8]) -> Option<usize> {
+    pub(super) fn end(&mut self, input: &[u8]) -> Option<End> {
         match self {
             Self::Array(scanner) => scanner.end(input),
-            _ => memchr(b'\n', input),
+            _ => memchr(b'\n', input).map(End::at),
         }
     }
 
