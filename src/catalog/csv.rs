@@ -160,7 +160,7 @@ impl<'a> Row<'a> {
             path: self.path()?,
             show_title: self.optional(Column::ShowTitle).to_owned(),
             title: self.optional(Column::Title).to_owned(),
-            host: Some(self.optional(Column::Host).to_ascii_lowercase()).filter(|host| !host.is_empty()),
+            host: Some(url::host_name(self.optional(Column::Host))).filter(|host| !host.is_empty()),
             size: self.value(Column::Bytes, values::whole_number, Fault::ByteCount).filter(|&size| size > 0),
             duration_ms: self.value(Column::Duration, values::duration_ms, Fault::Duration),
             audio_start: self.value(Column::AudioStart, values::whole_number, Fault::ByteCount).unwrap_or(0),
@@ -407,7 +407,8 @@ mod tests {
                 "c.csv: line 4: has the path /b.mp3 of line 3 again; the later holds"
             ]
         );
-        let hosts = "show,episode,path,host\ngo,1,/a.mp3,one.example\ngo,2,/a.mp3,two.example\n";
+        let hosts = "show,episode,path,host\ngo,1,/a.mp3,One.example:8443\ngo,2,/a.mp3,two.example\n";
+        assert_eq!(episodes(hosts)[0].host.as_deref(), Some("one.example"), "as lines' hosts are compared");
         assert_eq!(
             (episodes(hosts).len(), problems(hosts).len()),
             (2, 0),

@@ -107,7 +107,7 @@ fn is_host(segment: &str) -> bool {
 }
 
 /// An authority's host in lower case, without user, port and final dot.
-fn host_name(authority: &str) -> String {
+pub(super) fn host_name(authority: &str) -> String {
     let host = authority.rsplit('@').next().unwrap_or(authority);
     let host = host.rsplit_once(':').map_or(host, |(name, port)| if is_digits(port) { name } else { host });
     host.trim_end_matches('.').to_ascii_lowercase()
