@@ -60,6 +60,15 @@ async fn a_line_cut_by_the_end_is_marked() {
 }
 
 #[tokio::test]
+async fn half_of_a_line_end_is_no_line() {
+    let rig = Rig::syslog(SyslogSettings { line_bytes: 10, ..quick() });
+    send(&rig, "0123456789\r\n\r").await;
+    let [batch] = &rig.memory.batches()[..] else { panic!("one batch") };
+    assert_eq!((&batch.lines[..], batch.tail), (&b"0123456789\r\n"[..], Tail::Whole));
+    assert_eq!(rig.memory.incidents(), []);
+}
+
+#[tokio::test]
 async fn an_overlong_line_is_cut_to_one_byte_more_than_allowed() {
     let rig = Rig::syslog(SyslogSettings { line_bytes: 10, ..quick() });
     let long = "x".repeat(300_000);

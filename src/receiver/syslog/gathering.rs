@@ -86,6 +86,10 @@ impl<'a, I: Intake> Gathering<'a, I> {
 
     /// Adds what came of a line that will not end. Where even its token is cut, it is nobody's.
     pub(super) async fn add_truncated(&mut self, rest: &[u8]) -> Result<Tail, Incident> {
+        // Half of a line end.
+        if rest == b"\r" {
+            return Ok(Tail::Whole);
+        }
         self.syslog.report(Incident::LineTruncated);
         let Some((token, line)) = self.split_token(rest) else { return Ok(Tail::Whole) };
         self.turn_to(token).await?;
@@ -120,7 +124,7 @@ impl<'a, I: Intake> Gathering<'a, I> {
             self.due = Some(Instant::now() + self.syslog.batch_interval);
             self.lines.reserve(self.usual_bytes);
         }
-        if line.len() > self.syslog.line_bytes {
+        if line.strip_suffix(b"\r").unwrap_or(line).len() > self.syslog.line_bytes {
             self.syslog.report(Incident::LineTooLong);
         }
         // One byte more than allowed, so that whoever counts sees that it is too long.
