@@ -1,5 +1,6 @@
 SELECT
-    show, episode, title, downloads, bulk_downloads, progressive_downloads, sessions, coverage, median_furthest
+    show, episode, title, downloads, bulk_downloads, progressive_downloads, sessions, coverage,
+    CAST(median_furthest AS double precision) AS median_furthest
 FROM listen_summary
 WHERE {filters}
 ORDER BY published_at DESC, show, episode
