@@ -138,7 +138,7 @@ impl HttpSettings {
 
 /// Syslog: `[syslog]` in the configuration file.
 ///
-/// Memory is at most `connections` × (2 × `batch_bytes` + 3 × `line_bytes` + 64 KiB) + `in_flight_bytes`.
+/// Memory is at most `connections` × (2 × `batch_bytes` + 3 × `line_bytes` + 512 KiB) + `in_flight_bytes`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SyslogSettings {

@@ -51,6 +51,15 @@ async fn a_batch_is_handed_on_when_it_is_large_enough() {
 }
 
 #[tokio::test]
+async fn much_at_once_is_the_same_lines() {
+    let rig = Rig::syslog(SyslogSettings { batch_bytes: 50_000, ..quick() });
+    let lines: String = (0..400_000).map(|number| format!("line {number}\n")).collect();
+    send(&rig, &lines).await;
+    assert!(rig.memory.text() == lines, "4 MB of lines, in order and each once");
+    assert_eq!(rig.memory.incidents(), []);
+}
+
+#[tokio::test]
 async fn a_line_cut_by_the_end_is_marked() {
     let rig = Rig::syslog(quick());
     send(&rig, "one\ntw").await;

@@ -14,8 +14,11 @@ use crate::receiver::admission::Admitted;
 use crate::receiver::server::{Connection, Conversation, Stop};
 use crate::receiver::{Incident, Intake, Tail, Transport};
 
-/// How much is read at once.
+/// How much is read at once, at first …
 const READ_BYTES: usize = 64 * 1024;
+/// … and from whoever has delivered a batch and sends faster than that: each read makes the kernel tell the sender that
+/// there is room again, which takes as long as copying some hundred lines.
+const LARGE_READ_BYTES: usize = 512 * 1024;
 
 impl<I: Intake> Conversation for Syslog<I> {
     const TRANSPORT: Transport = Transport::Syslog;
@@ -53,11 +56,16 @@ impl<I: Intake> Reading<'_, I> {
         let mut silent_until = Instant::now() + self.idle_timeout;
         let ended = loop {
             match self.next(&mut stream, &mut buffer, silent_until).await {
-                Ok(Next::Bytes(count)) => match self.take(&buffer[..count]).await {
-                    Ok(0) => {}
-                    Ok(_) => silent_until = Instant::now() + self.idle_timeout,
-                    Err(incident) => break Err(incident),
-                },
+                Ok(Next::Bytes(count)) => {
+                    match self.take(&buffer[..count]).await {
+                        Ok(0) => {}
+                        Ok(_) => silent_until = Instant::now() + self.idle_timeout,
+                        Err(incident) => break Err(incident),
+                    }
+                    if count == buffer.len() && self.gathering.has_handed_on() {
+                        buffer.resize(LARGE_READ_BYTES, 0);
+                    }
+                }
                 Ok(Next::Due) => self.gathering.hand_on(Tail::Whole).await?,
                 Ok(Next::Closed) => break Ok(()),
                 Err(incident) => break Err(incident),
