@@ -36,8 +36,11 @@ impl Serve {
     }
 }
 
+/// For connections. Counting, the journal, committing and SQLite have threads of their own; so half of the processors are
+/// enough, and where a second worker is not needed it is not woken to see whether it can take something over.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+    let workers = std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2));
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?)
 }
 
 /// Resolves at the first SIGTERM or SIGINT. Must be called within a runtime.
