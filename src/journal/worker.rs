@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -19,6 +20,8 @@ use crate::units::JournalPosition;
 /// At most so many records and bytes share an fsync; a single record may be larger.
 const GROUP_RECORDS: usize = 512;
 const GROUP_BYTES: u64 = 16 << 20;
+/// How often it is looked for more until then: to be woken for each record takes longer than to take it.
+const GATHER_PAUSE: Duration = Duration::from_millis(5);
 /// How often a full journal looks whether there is room again while nobody asks anything of it.
 const FULL_RECHECK: Duration = Duration::from_millis(200);
 
@@ -142,25 +145,21 @@ impl<T: Send + 'static> Worker<T> {
         let most_bytes = GROUP_BYTES.min(self.log.settings.segment_bytes.0);
         let due = self.last_sync.map(|last| last + interval);
         while group.prepared.len() < GROUP_RECORDS {
-            match self.wait_until(due) {
-                Some(Command::Append(append)) if group.bytes + append.prepared.bytes() <= most_bytes => {
+            match self.commands.try_recv() {
+                Ok(Command::Append(append)) if group.bytes + append.prepared.bytes() <= most_bytes => {
                     self.admit(append).into_iter().for_each(|append| group.push(append));
                 }
-                command => {
-                    self.pending = command;
+                Ok(command) => {
+                    self.pending = Some(command);
                     break;
                 }
+                Err(_) => match due.map(|due| due.saturating_duration_since(moment())) {
+                    Some(left) if !left.is_zero() => thread::sleep(left.min(GATHER_PAUSE)),
+                    _ => break,
+                },
             }
         }
         group
-    }
-
-    /// What is submitted until then, or is there already. None when nothing more comes.
-    fn wait_until(&self, due: Option<Instant>) -> Option<Command<T>> {
-        match due.map(|due| due.saturating_duration_since(moment())) {
-            Some(left) if !left.is_zero() => self.commands.recv_timeout(left).ok(),
-            _ => self.commands.try_recv().ok(),
-        }
     }
 
     fn write(&mut self, group: Group<T>) {
