@@ -21,7 +21,7 @@ mod time;
 mod url;
 mod values;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ pub struct Refresh {
     pub changes: Vec<Change>,
     /// What failed, each naming its source. The catalogue stands all the same.
     pub errors: Vec<Error>,
-    /// What is newly wrong with files of chapters.
+    /// What is newly wrong in documents, and with files of chapters.
     pub problems: Vec<Problem>,
 }
 
@@ -142,7 +142,10 @@ impl Catalog {
         let max_bytes = self.settings.max_document_bytes;
         let fetched = in_parallel(&self.sources, |source| source.fetch(&self.agent, max_bytes));
         for (source, fetched) in self.sources.iter_mut().zip(fetched) {
+            let before: HashSet<String> = source.listing_problems().map(ToString::to_string).collect();
             let (changes, result) = source.take_in(fetched, &self.settings, now);
+            let is_new = |problem: &&Problem| !before.contains(&problem.to_string());
+            refresh.problems.extend(source.listing_problems().filter(is_new).cloned());
             refresh.changes.extend(changes);
             refresh.errors.extend(result.err());
         }

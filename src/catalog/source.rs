@@ -137,6 +137,12 @@ impl Watched {
         &self.known
     }
 
+    /// What is wrong in the document as last read.
+    pub(super) fn listing_problems(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter()
+    }
+
+    /// As above, and with files of chapters.
     pub(super) fn problems(&self) -> impl Iterator<Item = &Problem> {
         let of_chapters = self.known.list().iter().flat_map(|known| known.chapter_file.problems());
         self.problems.iter().chain(of_chapters)

@@ -255,6 +255,23 @@ fn a_file_that_gives_nothing_is_an_error_only_without_a_copy() {
     assert!(open(None).is_err(), "a check has no copies");
 }
 
+/// Each once, when it is new: a service looks again every few minutes.
+#[test]
+fn what_goes_wrong_later_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = folder.path().join("catalog.csv");
+    let write = |rows: &str| fs::write(&csv, format!("show,episode,path,bytes\n{rows}")).unwrap();
+    write("go,1,/1.mp3,many\n");
+    let mut catalog = Catalog::open([Source::at(csv.to_str().unwrap())], Settings::default(), at(0)).unwrap();
+    let mut told =
+        |seconds| catalog.refresh(at(seconds)).problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(told(1), [""; 0], "told at the start");
+    write("go,1,/1.mp3,many\ngo,2,,7\n");
+    let new = told(2);
+    assert!(new.len() == 1 && new[0].contains("line 3"), "{new:?}");
+    assert_eq!(told(3), [""; 0]);
+}
+
 #[test]
 fn no_more_episodes_than_allowed() {
     let folder = tempfile::tempdir().unwrap();
