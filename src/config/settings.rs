@@ -271,7 +271,13 @@ impl Config {
 
     fn validate(&self) -> Result<(), ConfigError> {
         let bounds = [
+            (self.data_dir.as_os_str().is_empty(), "data_dir", "a folder; the default is castmeter-data"),
             (self.store.flush_interval.is_zero(), "store.flush_interval", "longer than 0; the default is 5s"),
+            (
+                self.catalog_refresh_interval.is_zero(),
+                "catalog_refresh_interval",
+                "longer than 0; the default is 10m",
+            ),
             (self.counting.listen_seconds == 0, "counting.listen_seconds", "at least 1; the default is 60"),
             (
                 self.counting.assumed_bitrate < 8,

@@ -58,6 +58,8 @@ fn wrong_settings_exit_with_64_and_say_how_to_put_it_right() {
             &["`counting.window` (in castmeter.toml)", "`week`", "first_touch"],
         ),
         ("[counting]\nfilters_off = [\"probe\"]", &["`counting.filters_off`", "`probe`", "pre_release"]),
+        ("data_dir = \"\"", &["`data_dir`", "a folder", "castmeter-data"]),
+        ("catalog_refresh_interval = \"0s\"", &["`catalog_refresh_interval`", "longer than 0", "10m"]),
         ("[store]\nflush_interval = \"0s\"", &["`store.flush_interval`", "longer than 0", "5s"]),
         ("database_url = \"mysql://me:secret@db/x\"", &["`database_url`", "\"mysql\"", "postgres://"]),
         ("log_format = \"csv\"", &["`log_format`", "\"csv\"", "changelog-csv"]),
