@@ -3,4 +3,4 @@ SELECT
     listeners_all, file_equivalents
 FROM episode_reach
 WHERE {filters}
-ORDER BY published_at DESC, show, episode
+ORDER BY published_at DESC NULLS LAST, show, episode

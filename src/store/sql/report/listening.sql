@@ -3,4 +3,4 @@ SELECT
     CAST(median_furthest AS double precision) AS median_furthest
 FROM listen_summary
 WHERE {filters}
-ORDER BY published_at DESC, show, episode
+ORDER BY published_at DESC NULLS LAST, show, episode

@@ -10,4 +10,4 @@ UNION ALL
 SELECT show, episode, published_at, age_hours + 1, cumulative, p25, median, p75, difference, ratio, earlier_episodes
 FROM launch_pace
 WHERE age_hours = 719 AND {filters}
-ORDER BY published_at DESC, show, episode, hours
+ORDER BY published_at DESC NULLS LAST, show, episode, hours
