@@ -20,16 +20,16 @@ pub struct Generate {
     seed: u64,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    #[arg(long, default_value_t = 1_500)]
+    #[arg(long, default_value_t = 1_500, value_parser = clap::value_parser!(u32).range(1..))]
     episodes: u32,
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..))]
     shows: u32,
-    #[arg(long, default_value_t = 300_000)]
+    #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u32).range(1..))]
     listeners: u32,
     /// First UTC day of the traffic
     #[arg(long, value_name = "YYYY-MM-DD", default_value = "2026-11-01")]
     start: chrono::NaiveDate,
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     days: u32,
     /// Also write the catalogue that matches the traffic
     #[arg(long, value_name = "FILE")]
