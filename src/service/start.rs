@@ -86,6 +86,14 @@ pub async fn start(config: Config, handed_over: HandedOver) -> Result<Running, S
     for problem in catalog.iter().flat_map(Catalog::problems) {
         tracing::warn!(%problem, "in the catalogue");
     }
+    // A record may take half of the journal, or whatever must stay beside it would keep it full for ever.
+    let largest_body = config.journal().max_bytes.0 / 2;
+    if largest_body < config.http.inflated_bytes {
+        tracing::warn!(
+            largest_body,
+            "larger bodies are never taken: raise journal.max_bytes, or lower http.inflated_bytes so that it is said"
+        );
+    }
     let rules = Rules::read(&config, catalog.as_ref().map(|catalog| catalog.episodes().to_vec()))?;
     for network in rules.stale_networks(clock.now().day()) {
         let network = format!("{} (validated on {})", network.network, network.validated_on);
