@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-use super::agent::{Agent, AgentTable, DeviceClass};
+use super::agent::{Agent, AgentTable, DeviceClass, NO_AGENT};
 use super::labels::LabelSet;
 use super::listener::{AgentDigest, Fingerprint, ListenerKeys};
 use crate::units::{AgentId, LabelId};
@@ -107,7 +107,7 @@ impl UserAgents {
 
     fn bot_rule(&self, user_agent: &[u8], agent: &Agent) -> Option<String> {
         if user_agent.is_empty() {
-            return Some("no user agent".to_owned());
+            return Some(NO_AGENT.to_owned());
         }
         let is_bot = agent.class.is_automated() && !agent.is_watch_download;
         is_bot.then(|| agent.rule.map_or_else(String::new, |rule| self.table.rule(rule).to_string()))

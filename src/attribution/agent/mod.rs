@@ -32,5 +32,5 @@ mod text;
 
 pub use kinds::{AgentClass, DeviceClass, Platform};
 pub use lists::{ListError, ListText};
-pub use row::AgentRow;
+pub use row::{AgentRow, NO_AGENT};
 pub use table::{Agent, AgentTable, AppId, ListInfo, Rule, RuleId, is_watch_download};

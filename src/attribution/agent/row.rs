@@ -7,6 +7,9 @@ use serde::Serialize;
 use super::kinds::{AgentClass, DeviceClass, Platform};
 use super::table::AgentTable;
 
+/// Why requests without a user agent are left out: whatever sends none is no player.
+pub const NO_AGENT: &str = "no user agent";
+
 /// One agent and what it was found to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AgentRow<'a> {
@@ -25,14 +28,16 @@ pub struct AgentRow<'a> {
 impl AgentTable {
     pub fn describe<'a>(&'a self, user_agent: &'a [u8]) -> AgentRow<'a> {
         let agent = self.classify(user_agent);
+        let is_missing = user_agent.is_empty();
         let rule = agent.rule.map(|rule| self.rule(rule).to_string());
+        let rule = rule.or_else(|| is_missing.then(|| NO_AGENT.to_owned()));
         AgentRow {
             user_agent: String::from_utf8_lossy(user_agent),
             app: self.app_name(agent.app),
             device: agent.device,
             platform: agent.platform,
             class: agent.class,
-            automated: agent.class.is_automated(),
+            automated: is_missing || agent.class.is_automated(),
             rule,
         }
     }

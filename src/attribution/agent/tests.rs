@@ -91,6 +91,13 @@ fn wrapping_does_not_make_a_bot_of_an_app() {
 }
 
 #[test]
+fn no_agent_is_automated() {
+    let row = table().describe(b"");
+    assert_eq!((row.automated, row.rule.as_deref()), (true, Some("no user agent")));
+    assert!(!table().describe(b" ").automated);
+}
+
+#[test]
 fn a_crawler_that_begins_with_an_apps_name_is_a_crawler() {
     for (agent, automated) in [
         ("AcastBot/1.0", true),
@@ -167,7 +174,7 @@ proptest! {
     #[test]
     fn any_bytes_have_a_class(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let row = table().describe(&bytes);
-        prop_assert_eq!(row.automated, row.class.is_automated());
+        prop_assert_eq!(row.automated, bytes.is_empty() || row.class.is_automated());
         prop_assert!(!row.app.is_empty());
     }
 
