@@ -302,9 +302,9 @@ pub enum SetupError {
         "token of source {source_name:?} begins as one of source {other:?}: they could be confused, choose another"
     )]
     OverlappingToken { source_name: String, other: String },
-    #[error("http.path {path:?}: must begin with `/`")]
+    #[error("path {path:?}: must begin with `/`")]
     Path { path: String },
-    #[error("http.token_header {name:?} is no header name")]
+    #[error("token_header {name:?} is no header name")]
     TokenHeader { name: String },
     #[error(transparent)]
     Tls(#[from] TlsError),
