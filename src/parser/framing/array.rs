@@ -65,8 +65,7 @@ pub(super) struct Scanner {
     in_string: bool,
     /// The last byte was a backslash within a string.
     escaped: bool,
-    /// An object or array was closed since the element began; and a line behind it.
-    closed: bool,
+    /// A line ended behind what was seen of the element, but for what is nested in it.
     line_ended: bool,
     /// The array's end was seen.
     pub(super) ended: bool,
@@ -96,17 +95,14 @@ impl Scanner {
                         *self = Self { ended: byte == b']', ..Self::default() };
                         return Some(End::at(at));
                     }
-                    (b'\n', 0) => self.line_ended = self.closed,
+                    (b'\n', 0) => self.line_ended = true,
                     (byte, 0) if self.line_ended && !byte.is_ascii_whitespace() => {
                         *self = Self::default();
                         return Some(End::before(at));
                     }
                     (b'"', _) => self.in_string = true,
                     (b'{' | b'[', _) => self.depth += 1,
-                    (b'}' | b']', depth) => {
-                        self.depth = depth.saturating_sub(1);
-                        self.closed |= self.depth == 0;
-                    }
+                    (b'}' | b']', depth) => self.depth = depth.saturating_sub(1),
                     _ => {}
                 }
                 at += 1;
