@@ -207,6 +207,18 @@ mod tests {
     }
 
     #[test]
+    fn each_half_of_a_key_depends_on_all_of_a_network_s_hash() {
+        let agent = AgentDigest([3, 4]);
+        let key = |network| Client { network, interface: 0 }.listener(agent).0;
+        let [low, high] = key([1, 2]);
+        for bit in 0..64 {
+            for [other_low, other_high] in [key([1 ^ 1 << bit, 2]), key([1, 2 ^ 1 << bit])] {
+                assert!(other_low != low && other_high != high, "bit {bit}");
+            }
+        }
+    }
+
+    #[test]
     fn another_secret_gives_other_keys() {
         let mut one = ListenerKeys::new([1; 16], None);
         let mut two = ListenerKeys::new([2; 16], None);

@@ -358,6 +358,24 @@ mod tests {
     }
 
     #[test]
+    fn of_a_path_s_episodes_the_newest_that_serves_the_host_is_meant() {
+        let mut registry = Registry::new(Mode::Catalog, []);
+        let at = |slug, host: Option<&str>| Episode {
+            host: host.map(Into::into),
+            ..episode("show", slug, "/e.mp3")
+        };
+        registry.update([at("a", None), at("b", None), at("c", Some("c.example"))]);
+        assert_eq!(slug(&mut registry, "/e.mp3", Some("c.example")).as_deref(), Some("c"));
+        assert_eq!(slug(&mut registry, "/e.mp3", Some("other.example")).as_deref(), Some("b"));
+        // An episode that is given again is the newest, and stands there once.
+        for _ in 0..3 {
+            registry.update([at("a", None), at("c", Some("c.example"))]);
+        }
+        assert_eq!(slug(&mut registry, "/e.mp3", Some("other.example")).as_deref(), Some("a"));
+        assert_eq!(registry.by_path[&b"/e.mp3"[..]].older.len(), 2);
+    }
+
+    #[test]
     fn an_update_tells_whose_facts_changed() {
         let mut registry = Registry::new(Mode::Catalog, []);
         let sized = |slug, size| Episode { size, ..episode("show", slug, "/e.mp3") };
