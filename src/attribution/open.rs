@@ -1,7 +1,8 @@
 //! What is kept for each open day or hour: few of them, nearly always asked for the newest.
 //!
-//! A sorted list that is searched from its end, which finds the newest by one comparison; a tree of as many takes several
-//! times as long, some times for each line.
+//! A sorted list whose last entry is looked at first, which finds the newest by one comparison; a tree takes several times as
+//! long, some times for each line. In archives days are never closed, and lines of old ones follow those of new ones where
+//! each source has files of its own: then the list is halved, as a tree would be.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,23 +19,26 @@ impl<P, T> Default for Open<P, T> {
 impl<P: Copy + Ord, T: Default> Open<P, T> {
     #[inline]
     pub fn get(&self, period: P) -> Option<&T> {
-        self.0.iter().rev().find(|(held, _)| *held == period).map(|(_, value)| value)
+        self.find(period).ok().map(|at| &self.0[at].1)
+    }
+
+    /// Where the period is, or where it would be.
+    #[inline]
+    fn find(&self, period: P) -> Result<usize, usize> {
+        match self.0.last() {
+            Some((newest, _)) if *newest == period => Ok(self.0.len() - 1),
+            _ => self.0.binary_search_by_key(&period, |(held, _)| *held),
+        }
     }
 
     /// What is kept for the period, from here on if nothing was.
     #[inline]
     pub fn entry(&mut self, period: P) -> &mut T {
-        let at = match self.0.iter().rposition(|(held, _)| *held <= period) {
-            Some(at) if self.0[at].0 == period => at,
-            earlier => self.insert(earlier.map_or(0, |at| at + 1), period),
-        };
+        let at = self.find(period).unwrap_or_else(|at| {
+            self.0.insert(at, (period, T::default()));
+            at
+        });
         &mut self.0[at].1
-    }
-
-    #[cold]
-    fn insert(&mut self, at: usize, period: P) -> usize {
-        self.0.insert(at, (period, T::default()));
-        at
     }
 
     /// Drops all before that period.
