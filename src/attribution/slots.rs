@@ -60,10 +60,8 @@ impl Slots {
     /// Fetches the place that entries with this hash begin at, and the next, for in a table that is nearly full some stand
     /// there.
     pub fn touch(&self, hash: u64) {
-        let home = self.home(hash);
-        for at in [home, home + PLACES_A_LINE - 1] {
-            self.places.get(at).into_iter().for_each(prefetch);
-        }
+        let from_home = self.places.get(self.home(hash)..).unwrap_or_default();
+        from_home.first_chunk::<PLACES_A_LINE>().into_iter().for_each(prefetch);
     }
 
     /// The first entry with the place of `hash` that `is_it`.
