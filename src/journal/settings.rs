@@ -64,7 +64,7 @@ impl Settings {
     }
 
     /// The largest payload that is accepted: what cannot fit beside what must stay would make the journal full for ever.
-    pub(super) fn largest_payload(&self) -> ByteCount {
+    pub fn largest_payload(&self) -> ByteCount {
         ByteCount((self.max_bytes.0 / 2).min(GIB))
     }
 }

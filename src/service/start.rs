@@ -86,8 +86,7 @@ pub async fn start(config: Config, handed_over: HandedOver) -> Result<Running, S
     for problem in catalog.iter().flat_map(Catalog::problems) {
         tracing::warn!(%problem, "in the catalogue");
     }
-    // A record may take half of the journal, or whatever must stay beside it would keep it full for ever.
-    let largest_body = config.journal().max_bytes.0 / 2;
+    let largest_body = config.journal().largest_payload().0;
     if largest_body < config.http.inflated_bytes {
         tracing::warn!(
             largest_body,
