@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::listener::spread;
 use super::open::Open;
 use super::saved;
 use super::slots::Slots;
@@ -88,5 +89,5 @@ impl Distinct {
 
 /// One listener and one episode. The key is a keyed hash already, so mixing is enough.
 pub fn listener_hash(listener: ListenerKey, episode: EpisodeId) -> u64 {
-    listener.0[0] ^ listener.0[1].rotate_left(32) ^ u64::from(episode.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    listener.0[0] ^ listener.0[1].rotate_left(32) ^ spread(episode.0)
 }

@@ -84,8 +84,9 @@ impl Client {
 /// Odd, its bits as good as random: the golden ratio's first 128.
 const MIXER: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 
-/// A number in all bits.
-fn spread(number: u32) -> u64 {
+/// A small number in all bits, to be folded into a keyed hash.
+#[inline]
+pub(super) fn spread(number: u32) -> u64 {
     u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 

@@ -56,7 +56,7 @@ pub struct Registry {
 }
 
 /// Where an episode is, or was: with a host only where that is known.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Place {
     host: Option<Box<str>>,
     episode: EpisodeId,
@@ -76,9 +76,9 @@ impl Places {
 
     /// Takes a place in as the newest, or makes it that.
     fn add(&mut self, place: Place) {
-        self.older.retain(|other| !other.is_same(&place));
+        self.older.retain(|other| *other != place);
         let before = mem::replace(&mut self.newest, place);
-        if !before.is_same(&self.newest) {
+        if before != self.newest {
             self.older.insert(0, before);
         }
     }
@@ -90,10 +90,6 @@ impl Places {
 }
 
 impl Place {
-    fn is_same(&self, other: &Self) -> bool {
-        (self.episode, &self.host) == (other.episode, &other.host)
-    }
-
     fn is_served_by(&self, host: Option<&[u8]>) -> bool {
         match (&self.host, host) {
             (Some(expected), Some(host)) => without_port(host).eq_ignore_ascii_case(expected.as_bytes()),

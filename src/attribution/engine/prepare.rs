@@ -9,7 +9,7 @@ use crate::attribution::checks::{check_response, is_datacenter, is_vpn};
 use crate::attribution::delivery::{Delivery, shown_size};
 use crate::attribution::exclusion::rule;
 use crate::attribution::fate::Reason;
-use crate::attribution::listener::{Client, ClientAddress};
+use crate::attribution::listener::{Client, ClientAddress, spread};
 use crate::attribution::origin::Origin;
 use crate::attribution::outcome::{Exclusion, Receipt, Traffic};
 use crate::attribution::path::{percent_decoded, raw_path};
@@ -261,7 +261,7 @@ impl Engine {
             None => {
                 let digest = self.look_up(request).digest;
                 let client = self.keys.client(address, request.start.day()).listener(digest);
-                Err(client.0[0] ^ u64::from(feed.0).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+                Err(client.0[0] ^ spread(feed.0.into()))
             }
         };
         FeedRequest { feed, reader }

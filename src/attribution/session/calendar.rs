@@ -8,6 +8,7 @@ use super::{Change, Contribution, Joined, Place, Rejudge, Rules, Times, Visit};
 use crate::attribution::compact::U40;
 use crate::attribution::coverage::Precision;
 use crate::attribution::labels::LabelSet;
+use crate::attribution::listener::spread;
 use crate::attribution::open::Open;
 use crate::attribution::origin::Origin;
 use crate::attribution::saved;
@@ -91,7 +92,7 @@ fn since_midnight(time: Timestamp, day: UtcDay) -> U40 {
 
 /// The listener key is a keyed hash already; the episode only has to be folded in.
 fn hash(listener: ListenerKey, episode: EpisodeId) -> u64 {
-    listener.0[0] ^ u64::from(episode.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    listener.0[0] ^ spread(episode.0)
 }
 
 impl Serialize for Day {
